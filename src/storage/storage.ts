@@ -1,0 +1,37 @@
+import type { Readable } from 'node:stream';
+import { DomainError } from '../errors.ts';
+
+/** An object's length in bytes, and when it was written. */
+export type ObjectInfo = { readonly bytes: number; readonly modifiedAt: Date };
+
+/**
+ * Where bytes lie: a local folder, or a bucket. Keys are slash-separated names such as
+ * `originals/01j…/a.png`; a key that could leave the storage (`..`, absolute, empty parts, control
+ * characters, over 512 bytes) is refused with `BadStorageKey` by every adapter.
+ */
+export interface Storage {
+  /** Whole or not at all: a reader, or a crash, never meets half an object. Replaces what was there. */
+  write(key: string, bytes: Uint8Array): Promise<void>;
+  /** The whole object. @throws ObjectMissing */
+  read(key: string): Promise<Buffer>;
+  /** A stream over the bytes `start` to `end`, both included, of the object. @throws ObjectMissing */
+  open(key: string, range?: { start: number; end: number }): Promise<Readable>;
+  /** Null where there is no such object. */
+  stat(key: string): Promise<ObjectInfo | null>;
+  /** Deleting what is not there is no error. */
+  delete(key: string): Promise<void>;
+  /** Every object whose key starts with `prefix`, in no order; unfinished writes are not seen. */
+  list(prefix: string): AsyncIterable<{ readonly key: string } & ObjectInfo>;
+}
+
+export class ObjectMissing extends DomainError {
+  constructor(key: string, options?: ErrorOptions) {
+    super('NOT_FOUND', `Expected a stored object under "${key}", but there is none`, {}, options);
+  }
+}
+
+export class BadStorageKey extends DomainError {
+  constructor(key: string, reason: string) {
+    super('BAD_REQUEST', `Expected a storage key of plain names, but got "${key}": ${reason}`);
+  }
+}
