@@ -6,6 +6,13 @@
 export const samplers = ['DPMPP_2M', 'LCM', 'DMD'] as const;
 export type Sampler = (typeof samplers)[number];
 
+/** How many steps each sampler can take: LCM no more than it was distilled on, DMD exactly one. */
+export const samplerSteps = {
+  DPMPP_2M: { min: 1, max: 100 },
+  LCM: { min: 1, max: 50 },
+  DMD: { min: 1, max: 1 },
+} as const satisfies Record<Sampler, { min: number; max: number }>;
+
 /** What a running image is busy with. */
 export const stages = ['LOADING_MODEL', 'ENCODING', 'DENOISING', 'DECODING', 'SAVING'] as const;
 export type Stage = (typeof stages)[number];
