@@ -31,7 +31,54 @@ export class ObjectMissing extends DomainError {
 }
 
 export class BadStorageKey extends DomainError {
-  constructor(key: string, reason: string) {
-    super('BAD_REQUEST', `Expected a storage key of plain names, but got "${key}": ${reason}`);
+  constructor(key: string, reason: string, options?: ErrorOptions) {
+    super(
+      'BAD_REQUEST',
+      `Expected a storage key of plain names, but got "${key}": ${reason}`,
+      {},
+      options,
+    );
+  }
+}
+
+/** A range runs from `start` to `end`, both included; what lies beyond the object's end is left out. */
+export class BadByteRange extends DomainError {
+  constructor(range: { start: number; end: number }) {
+    super(
+      'BAD_REQUEST',
+      `Expected a byte range 0 ≤ start ≤ end of whole numbers, but got ${range.start} to ${range.end}`,
+    );
+  }
+}
+
+/** There is no room for another object. The generation that wanted it fails; the program goes on. */
+export class StorageFull extends DomainError {
+  constructor(key: string, options?: ErrorOptions) {
+    super(
+      'QUOTA_EXCEEDED',
+      `Expected room to store "${key}", but the disk is full: free some space and try again`,
+      {},
+      options,
+    );
+  }
+}
+
+/** The place is there, but will not be read or written: permissions, or mounted read-only. */
+export class StorageDenied extends DomainError {
+  constructor(key: string, reason: string, options?: ErrorOptions) {
+    super(
+      'INTERNAL_SERVER_ERROR',
+      `Expected to reach the stored object "${key}", but ${reason}`,
+      {},
+      options,
+    );
+  }
+}
+
+/** @throws BadByteRange */
+export function checkRange(range: { start: number; end: number }): void {
+  const { start, end } = range;
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
+    throw new BadByteRange(range);
   }
 }
