@@ -1,0 +1,88 @@
+import sharp, { type Sharp } from 'sharp';
+import { DomainError } from '../errors.ts';
+
+// One picture at a time per call: the processors belong to the engine. Nothing is decoded twice, so
+// a cache would only hold memory.
+sharp.concurrency(1);
+sharp.cache(false);
+// Whatever `sniff` has let through is one of four; libvips shall not guess among its dozens of readers.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Png', 'Jpeg', 'Webp', 'Heif'].map((format) => `VipsForeignLoad${format}Buffer`),
+});
+
+/** The library could not read, or write, a picture. */
+export class PictureUnreadable extends DomainError {
+  constructor(options?: ErrorOptions) {
+    const reason = options?.cause instanceof Error ? options.cause.message : 'it is damaged';
+    super(
+      'INTERNAL_SERVER_ERROR',
+      `Expected a picture that can be read, but got one that cannot: ${firstLine(reason)}`,
+      {},
+      options,
+    );
+  }
+}
+
+/** Pixels that do not fill their picture. */
+export class PixelsMismatched extends DomainError {
+  constructor(got: number, width: number, height: number) {
+    super(
+      'INTERNAL_SERVER_ERROR',
+      `Expected ${width} × ${height} × 3 bytes of pixels, but got ${got}`,
+      { got },
+    );
+  }
+}
+
+/** RGB as the engine makes it: 8 bits each, row-major, `width * height * 3` bytes. */
+export type Pixels = {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array;
+};
+
+/** @throws PixelsMismatched */
+export function checkPixels({ rgb, width, height }: Pixels): void {
+  const isSize = (n: number) => Number.isSafeInteger(n) && n > 0;
+  if (!isSize(width) || !isSize(height) || rgb.length !== width * height * 3) {
+    throw new PixelsMismatched(rgb.length, width, height);
+  }
+}
+
+/** @throws PixelsMismatched */
+export function fromPixels(pixels: Pixels): Sharp {
+  checkPixels(pixels);
+  const { width, height } = pixels;
+  return sharp(pixels.rgb, { raw: { width, height, channels: 3 } });
+}
+
+export function fromFile(bytes: Uint8Array): Sharp {
+  return sharp(bytes);
+}
+
+/** Runs what was described. @throws PictureUnreadable in place of the library's own errors */
+export async function render(
+  picture: Sharp,
+): Promise<{ bytes: Buffer; width: number; height: number }> {
+  try {
+    const { data, info } = await picture.toBuffer({ resolveWithObject: true });
+    return { bytes: data, width: info.width, height: info.height };
+  } catch (cause) {
+    throw new PictureUnreadable({ cause });
+  }
+}
+
+/** Width and height as they are looked at: turned as the camera says. @throws PictureUnreadable */
+export async function sizeOf(bytes: Uint8Array): Promise<{ width: number; height: number }> {
+  try {
+    const { autoOrient } = await fromFile(bytes).metadata();
+    return { width: autoOrient.width, height: autoOrient.height };
+  } catch (cause) {
+    throw new PictureUnreadable({ cause });
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? text;
+}

@@ -1,0 +1,81 @@
+import type { Sharp } from 'sharp';
+import type { EncodedPicture } from './encode.ts';
+import { type ImageFormat, mimeOf } from './formats.ts';
+import { fromFile, render, sizeOf } from './native.ts';
+
+/** Pixels. Few sizes, so that a picture has few renditions, each made once. */
+export const renditionWidths: readonly number[] = [
+  64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096,
+];
+
+/** The smallest rendition size that is no smaller than `n`; the largest there is beyond that. */
+export function snapWidth(n: number): number {
+  return renditionWidths.find((width) => width >= n) ?? Math.max(...renditionWidths);
+}
+
+export type ImageFit = 'CONTAIN' | 'COVER';
+
+export type Rendition = {
+  /** The box in pixels; null: as the other side and the proportions demand. */
+  readonly width: number | null;
+  readonly height: number | null;
+  /** CONTAIN: all of the picture, within the box. COVER: the box filled, and the rest cut off. */
+  readonly fit: ImageFit;
+  readonly format: ImageFormat;
+  /** Without: XMP stays, and with it that the picture is generated, and from which words. */
+  readonly stripMetadata: boolean;
+};
+
+/**
+ * A smaller, or differently packed, picture of a stored one; never a larger one.
+ * @throws PictureUnreadable
+ */
+export async function renderRendition(
+  original: Buffer,
+  rendition: Rendition,
+): Promise<EncodedPicture> {
+  const size = await sizeOf(original);
+  const picture = fromFile(original).autoOrient();
+  const box = boxWithin(size, rendition);
+  if (box.width !== size.width || box.height !== size.height) {
+    picture.resize({ ...box, fit: 'cover' });
+  }
+  if (!rendition.stripMetadata) picture.keepXmp();
+  return { ...(await render(pack(picture, rendition.format))), mime: mimeOf(rendition.format) };
+}
+
+/** What comes out, in pixels: the asked-for box, shrunk until the picture need not grow. */
+function boxWithin(
+  size: { width: number; height: number },
+  { width, height, fit }: Rendition,
+): { width: number; height: number } {
+  const scales = [
+    width === null ? null : width / size.width,
+    height === null ? null : height / size.height,
+  ].filter((scale) => scale !== null);
+  if (scales.length === 0) return size;
+  if (fit === 'COVER' && width !== null && height !== null) {
+    const growth = Math.max(1, ...scales);
+    return { width: pixels(width / growth), height: pixels(height / growth) };
+  }
+  const scale = Math.min(1, ...scales);
+  return { width: pixels(size.width * scale), height: pixels(size.height * scale) };
+}
+
+function pixels(side: number): number {
+  return Math.max(1, Math.round(side));
+}
+
+/** Qualities where generated pictures show no artefacts at arm's length; efforts that answer while one waits. */
+function pack(picture: Sharp, format: ImageFormat): Sharp {
+  switch (format) {
+    case 'PNG':
+      return picture.png({ compressionLevel: 6, adaptiveFiltering: true });
+    case 'JPEG':
+      return picture.flatten({ background: 'white' }).jpeg({ quality: 85 });
+    case 'WEBP':
+      return picture.webp({ quality: 82, effort: 3 });
+    case 'AVIF':
+      return picture.avif({ quality: 60, effort: 1 });
+  }
+}
