@@ -1,0 +1,111 @@
+import type {
+  Asset,
+  AssetOrigin,
+  AssetRole,
+  GenerationKind,
+  Prisma,
+  PrismaClient,
+} from '../../generated/prisma/client.ts';
+import { limits } from '../../inference/request.ts';
+import type { Viewer } from '../access/viewer.ts';
+import { isUuid, requireRowId, rowIdOf } from './global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
+import { checkText, escapeLike } from './text.ts';
+
+export type AssetFilter = {
+  readonly origin?: AssetOrigin | null;
+  /** IMAGE where left out: a mask is a means, not a picture. */
+  readonly role?: AssetRole | null;
+  readonly kind?: readonly GenerationKind[] | null;
+  /** Words of the title or of the prompt. */
+  readonly search?: string | null;
+  readonly seed?: number | null;
+  readonly model?: string | null;
+  readonly sampler?: string | null;
+  readonly createdAfter?: Date | null;
+  readonly createdBefore?: Date | null;
+  readonly trashed?: boolean | null;
+};
+export type AssetOrder = Order<'createdAt'>;
+
+export type Assets = {
+  /** Null where it does not exist or is not the viewer's. */
+  find(viewer: Viewer, globalId: string): Promise<Asset | null>;
+  /** `projectId`: a global id, or null for all that is the viewer's. */
+  page(
+    viewer: Viewer,
+    list: { projectId: string | null; filter: AssetFilter; order: AssetOrder; args: PageArgs },
+  ): Promise<Connection<Asset>>;
+  /** In the order of the row ids, null where there is none or it is not the viewer's: for a DataLoader. */
+  byRowIds(viewer: Viewer, rowIds: readonly string[]): Promise<(Asset | null)[]>;
+  /** The finished images of each generation, by index; in the order of the row ids: for a DataLoader. */
+  forGenerations(viewer: Viewer, generationRowIds: readonly string[]): Promise<Asset[][]>;
+};
+
+export function createAssets({ client }: { client: PrismaClient }): Assets {
+  return {
+    async find(viewer, globalId) {
+      const id = rowIdOf('Asset', globalId);
+      return id === null ? null : client.asset.findUnique({ where: { id, ownerId: viewer.id } });
+    },
+    async page(viewer, { projectId, filter, order, args }) {
+      const where = ownedBy(viewer, projectId, filter);
+      return paginate<AssetOrder['field'], Asset, Prisma.AssetWhereInput>(args, {
+        order,
+        find: ({ where: place, orderBy, take }) =>
+          client.asset.findMany({ where: { AND: [where, ...place] }, orderBy, take }),
+        count: () => client.asset.count({ where }),
+      });
+    },
+    async byRowIds(viewer, rowIds) {
+      const rows = await client.asset.findMany({
+        where: { id: { in: rowIds.filter(isUuid) }, ownerId: viewer.id },
+      });
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return rowIds.map((id) => byId.get(id) ?? null);
+    },
+    async forGenerations(viewer, generationRowIds) {
+      const rows = await client.asset.findMany({
+        where: { generationId: { in: generationRowIds.filter(isUuid) }, ownerId: viewer.id },
+        orderBy: { index: 'asc' },
+      });
+      const images = new Map<string | null, Asset[]>(generationRowIds.map((id) => [id, []]));
+      for (const row of rows) images.get(row.generationId)?.push(row);
+      return generationRowIds.map((id) => images.get(id) ?? []);
+    },
+  };
+}
+
+function ownedBy(
+  viewer: Viewer,
+  projectId: string | null,
+  filter: AssetFilter,
+): Prisma.AssetWhereInput {
+  const { search, createdAfter, createdBefore } = filter;
+  if (search) checkText(['filter', 'search'], search, limits.promptCharacters);
+  const words = { contains: escapeLike(search ?? ''), mode: 'insensitive' as const };
+  return {
+    ownerId: viewer.id,
+    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId, ['projectId']) }),
+    trashedAt: filter.trashed ? { not: null } : null,
+    role: filter.role ?? 'IMAGE',
+    ...(filter.origin ? { origin: filter.origin } : {}),
+    ...(filter.seed == null ? {} : { seed: filter.seed }),
+    createdAt: {
+      ...(createdAfter ? { gt: createdAfter } : {}),
+      ...(createdBefore ? { lt: createdBefore } : {}),
+    },
+    generation: madeWith(filter),
+    ...(search ? { OR: [{ title: words }, { generation: { prompt: words } }] } : {}),
+  };
+}
+
+/** Undefined where the filter says nothing of it, so that uploads, which have no generation, pass. */
+function madeWith({ kind, model, sampler }: AssetFilter): Prisma.GenerationWhereInput | undefined {
+  if (!kind && model == null && sampler == null) return undefined;
+  return {
+    ...(kind ? { kind: { in: [...kind] } } : {}),
+    ...(model == null ? {} : { model }),
+    ...(sampler == null ? {} : { sampler }),
+  };
+}
