@@ -1,0 +1,131 @@
+import * as ort from 'onnxruntime-node';
+import { DomainError } from '../../errors.ts';
+import type { ElementType, GraphBuilder } from './graph.ts';
+
+/** ONNX Runtime's execution providers that graphs are run on. */
+export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda';
+
+export type SessionOptions = {
+  readonly provider: ExecutionProvider;
+  /** Threads that one run computes on; 0 for as many as there are cores. */
+  readonly threads: number;
+  /**
+   * Repack weights at load for the matrix kernels: a private copy in memory and seconds per
+   * gigabyte, for 4 to 30 % of speed. Without it, weights stay mapped from their file.
+   */
+  readonly prepack?: boolean;
+  /** Keep freed memory for the next run. Off where one run's peak should be given back. */
+  readonly arena?: boolean;
+};
+
+export type Tensor = {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly data: Float32Array | Int32Array | BigInt64Array;
+};
+
+export type Session = {
+  /** Blocks the calling thread while it computes. @throws EngineFailed, OutOfMemory */
+  run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  release(): Promise<void>;
+};
+
+/** ONNX Runtime refused or failed; its own words are in the cause. */
+export class EngineFailed extends DomainError {
+  constructor(doing: string, cause: unknown) {
+    super(
+      'ENGINE_FAILED',
+      `Expected ${doing} to succeed, but got: ${firstLine(cause)}`,
+      {},
+      { cause },
+    );
+  }
+}
+
+export class OutOfMemory extends DomainError {
+  constructor(doing: string, cause: unknown) {
+    super(
+      'OUT_OF_MEMORY',
+      `Expected enough memory for ${doing}, but got: ${firstLine(cause)}`,
+      {},
+      { cause },
+    );
+  }
+}
+
+/** Networks of fewer numbers than this many numbers are repacked at load: half a second and 256 MB at most. */
+export const prepackBelow = 64_000_000;
+
+/** Make a graph ready to run. Blocks the calling thread. @throws EngineFailed, OutOfMemory */
+export async function createSession(
+  graph: GraphBuilder,
+  { provider, threads, prepack = true, arena = true }: SessionOptions,
+): Promise<Session> {
+  const session = await ort.InferenceSession.create(graph.encode(), {
+    executionProviders: [provider],
+    graphOptimizationLevel: 'all',
+    // Errors only: warnings about nodes left to the CPU are expected on other providers.
+    logSeverityLevel: 3,
+    enableCpuMemArena: arena,
+    enableMemPattern: arena,
+    interOpNumThreads: 1,
+    ...(threads > 0 && { intraOpNumThreads: threads }),
+    extra: {
+      session: {
+        // Idle threads must not spin: the API answers on the same cores.
+        intra_op: { allow_spinning: '0' },
+        disable_prepacking: prepack ? '0' : '1',
+        ...(graph.root !== '' && { model_external_initializers_file_folder_path: graph.root }),
+      },
+    },
+  }).catch((cause: unknown) => {
+    throw nativeFault('loading a network', cause);
+  });
+  return {
+    async run(feeds) {
+      const inputs: Record<string, ort.Tensor> = {};
+      const results: Record<string, Tensor> = {};
+      try {
+        for (const [name, { type, data, dims }] of Object.entries(feeds)) {
+          inputs[name] = new ort.Tensor(type, data, dims);
+        }
+        const outputs = await session.run(inputs);
+        for (const [name, output] of Object.entries(outputs)) {
+          results[name] = {
+            type: output.type as ElementType,
+            dims: output.dims,
+            data: output.data as Tensor['data'],
+          };
+          output.dispose();
+        }
+      } catch (cause) {
+        throw nativeFault('running a network', cause);
+      } finally {
+        for (const input of Object.values(inputs)) input.dispose();
+      }
+      return results;
+    },
+    release: () => session.release(),
+  };
+}
+
+/** For example `onnxruntime-node 1.30.0`. */
+export function runtimeVersion(): string {
+  return `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
+}
+
+/** What this build of ONNX Runtime has inside; whether it works here only a run can tell. */
+export function listProviders(): ExecutionProvider[] {
+  const backends = ort.listSupportedBackends().map(({ name }) => name);
+  return (['cuda', 'webgpu', 'cpu'] as const).filter((provider) => backends.includes(provider));
+}
+
+function nativeFault(doing: string, cause: unknown): DomainError {
+  return /bad.?alloc|out of memory|failed to allocate|cannot allocate/i.test(String(cause))
+    ? new OutOfMemory(doing, cause)
+    : new EngineFailed(doing, cause);
+}
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0]!.slice(0, 300);
+}

@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import { readConfig } from './checkpoints/config.ts';
+import { type AutoencoderConfig, decoderGraph, encoderGraph } from './networks/autoencoder.ts';
+import type { AttentionForm } from './networks/layers.ts';
+import { createSession, prepackBelow, type Session, type SessionOptions } from './onnx/session.ts';
+import { openWeights } from './onnx/weights.ts';
+import { type Planes, runTiled, type Tiling } from './tiling.ts';
+
+export type Vae = {
+  /** Latents as the sampler sees them are the encoder's, times this. */
+  readonly scalingFactor: number;
+  readonly parameters: number;
+  readonly dtype: string;
+  /**
+   * Pixels (3, 8·height, 8·width), in about −1 to 1 and not clamped, of latents (4, height, width) as
+   * the sampler sees them. Above the size that the VAE was made for, in tiles that are blended.
+   * `checkpoint` is awaited before each tile; what it throws ends the run.
+   */
+  decode(
+    latents: Float32Array,
+    height: number,
+    width: number,
+    checkpoint?: () => Promise<void>,
+  ): Promise<Planes>;
+  /**
+   * Distribution of the latents of pixels (3, height, width) in −1 to 1: mean and logarithm of the
+   * variance (clamped to −30…20), both (4, height/8, width/8) and *not* scaled. The sampler's
+   * latents are `(mean + exp(logvar / 2) · noise) · scalingFactor`.
+   */
+  encode(
+    pixels: Float32Array,
+    height: number,
+    width: number,
+    checkpoint?: () => Promise<void>,
+  ): Promise<{ mean: Float32Array; logvar: Float32Array; height: number; width: number }>;
+  release(): Promise<void>;
+};
+
+export type VaeOptions = SessionOptions & {
+  readonly attention?: AttentionForm;
+  /** Work in tiles above the VAE's own size; without it, memory grows with the picture. */
+  readonly tiling?: boolean;
+};
+
+const configSchema = z.object({
+  block_out_channels: z.array(z.int().positive()).min(1),
+  layers_per_block: z.int().positive(),
+  norm_num_groups: z.int().positive().default(32),
+  in_channels: z.int().positive().default(3),
+  latent_channels: z.int().positive().default(4),
+  sample_size: z.int().positive(),
+  scaling_factor: z.number().positive(),
+  act_fn: z.literal('silu').default('silu'),
+});
+
+/** Part of a tile that the next one covers again. */
+const overlap = 0.25;
+
+/**
+ * Load `vae/` of a model folder. The encoder's session is made when it is first used.
+ *
+ * @throws UnusableConfig, WeightsNotFound, DamagedWeights, MissingTensor, TensorMismatch
+ */
+export async function loadVae(
+  folder: string,
+  { attention: form = 'fused', tiling = true, ...options }: VaeOptions,
+): Promise<Vae> {
+  const file = await readConfig(folder, configSchema);
+  const weights = await openWeights(folder, 'diffusion_pytorch_model');
+  const config: AutoencoderConfig = {
+    channels: file.block_out_channels,
+    layersPerBlock: file.layers_per_block,
+    groups: file.norm_num_groups,
+    imageChannels: file.in_channels,
+    latentChannels: file.latent_channels,
+  };
+  // A decode's peak is many times what is kept: it goes back to the system.
+  const sessionOptions = { prepack: weights.parameters < prepackBelow, arena: false, ...options };
+  const decoder = await createSession(decoderGraph(weights, config, form), sessionOptions);
+  let encoder: Promise<Session> | undefined;
+
+  const factor = 2 ** (config.channels.length - 1);
+  const pixelTile = file.sample_size;
+  const latentTile = Math.floor(pixelTile / factor);
+  const decodeTiling: Tiling = {
+    tile: tiling ? latentTile : Number.POSITIVE_INFINITY,
+    step: Math.floor(latentTile * (1 - overlap)),
+    blend: Math.floor(pixelTile * overlap),
+    keep: pixelTile - Math.floor(pixelTile * overlap),
+  };
+  const encodeTiling: Tiling = {
+    tile: tiling ? pixelTile : Number.POSITIVE_INFINITY,
+    step: Math.floor(pixelTile * (1 - overlap)),
+    blend: Math.floor(latentTile * overlap),
+    keep: latentTile - Math.floor(latentTile * overlap),
+  };
+  const planesOf = async (session: Session, input: string, output: string, planes: Planes) => {
+    const { data, channels, height, width } = planes;
+    const feed = { type: 'float32', dims: [1, channels, height, width], data } as const;
+    const result = (await session.run({ [input]: feed }))[output]!;
+    const [, outChannels, outHeight, outWidth] = result.dims as [number, number, number, number];
+    return {
+      data: result.data as Float32Array,
+      channels: outChannels,
+      height: outHeight,
+      width: outWidth,
+    };
+  };
+
+  return {
+    scalingFactor: file.scaling_factor,
+    parameters: weights.parameters,
+    dtype: weights.dtype,
+
+    async decode(latents, height, width, checkpoint) {
+      const data = latents.map((value) => value / file.scaling_factor);
+      const planes: Planes = { data, channels: config.latentChannels, height, width };
+      return runTiled(planes, decodeTiling, async (tile) => {
+        await checkpoint?.();
+        return planesOf(decoder, 'latents', 'pixels', tile);
+      });
+    },
+
+    async encode(pixels, height, width, checkpoint) {
+      encoder ??= createSession(encoderGraph(weights, config, form), sessionOptions);
+      const session = await encoder;
+      const planes: Planes = { data: pixels, channels: config.imageChannels, height, width };
+      const moments = await runTiled(planes, encodeTiling, async (tile) => {
+        await checkpoint?.();
+        return planesOf(session, 'pixels', 'moments', tile);
+      });
+      const half = moments.data.length / 2;
+      return {
+        mean: moments.data.slice(0, half),
+        logvar: moments.data.slice(half).map((value) => Math.min(Math.max(value, -30), 20)),
+        height: moments.height,
+        width: moments.width,
+      };
+    },
+
+    async release() {
+      await decoder.release();
+      await (await encoder)?.release();
+    },
+  };
+}
