@@ -4,7 +4,13 @@
  */
 export type Message =
   /** Event number `cursor` of the owner's log is committed. */
-  | { readonly type: 'logged'; readonly ownerId: string; readonly cursor: number }
+  | {
+      readonly type: 'logged';
+      readonly ownerId: string;
+      readonly cursor: number;
+      readonly projectId: string;
+      readonly generationId: string;
+    }
   /** A step of an image ended. Not logged; the newest wins. */
   | {
       readonly type: 'progress';
@@ -13,9 +19,16 @@ export type Message =
       readonly generationId: string;
       readonly index: number;
       readonly stage: string;
+      /** Steps of this image that are finished. */
       readonly step: number;
-      readonly steps: number;
+      /** Steps finished, and to do, in all images of the generation. */
+      readonly finishedSteps: number;
+      readonly totalSteps: number;
+      /** Longest side of the finished image, in pixels. */
+      readonly imageSide: number;
+      /** Milliseconds since 1970; of the end too, where it can be told. */
       readonly at: number;
+      readonly estimatedFinishAt: number | null;
       /** The denoised estimate as small RGB picture, where a viewer asked for frames. */
       readonly frame?: Frame;
     }

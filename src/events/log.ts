@@ -19,6 +19,8 @@ export type NewEvent = {
   readonly projectId: string;
   readonly generationId: string;
   readonly assetId?: string;
+  /** What the row may no longer say when the event is read. */
+  readonly payload?: Prisma.InputJsonObject;
 };
 
 /** Which part of an owner's log: one generation's, one project's, or all of it. */
@@ -60,6 +62,21 @@ export function readSince(
     orderBy: { number: 'asc' },
     take: limit,
   });
+}
+
+/** Can a reader go on after `number`: it has been reached, and nothing that followed was cleared away? */
+export async function canResume(
+  client: PrismaClient,
+  ownerId: string,
+  number: number,
+): Promise<boolean> {
+  const current = await currentNumber(client, ownerId);
+  if (number >= current) return number === current;
+  const next = await client.event.findUnique({
+    where: { ownerId_number: { ownerId, number: number + 1 } },
+    select: { number: true },
+  });
+  return next !== null;
 }
 
 /** Number of the owner's last event; 0 before the first. */

@@ -1,0 +1,21 @@
+import { type ErrorCode, errorCodes } from '../../errors.ts';
+import type { Generation } from '../../generated/prisma/client.ts';
+import type { FailureView } from './event-view.ts';
+
+/** What may go well another time, with nothing changed but the time. */
+const retryable: ReadonlySet<ErrorCode> = new Set([
+  'ENGINE_FAILED',
+  'INTERNAL_SERVER_ERROR',
+  'MODEL_UNAVAILABLE',
+  'QUOTA_EXCEEDED',
+  'TIMED_OUT',
+]);
+
+/** Null unless it has FAILED. */
+export function failureOf(
+  row: Pick<Generation, 'status' | 'failureCode' | 'failureMessage'>,
+): FailureView | null {
+  if (row.status !== 'FAILED') return null;
+  const code = errorCodes.find((known) => known === row.failureCode) ?? 'INTERNAL_SERVER_ERROR';
+  return { code, message: row.failureMessage ?? '', retryable: retryable.has(code) };
+}

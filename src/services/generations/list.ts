@@ -1,0 +1,74 @@
+import type {
+  Generation,
+  GenerationKind,
+  GenerationStatus,
+  Prisma,
+  PrismaClient,
+} from '../../generated/prisma/client.ts';
+import { limits } from '../../inference/request.ts';
+import type { Viewer } from '../access/viewer.ts';
+import { requireRowId } from '../library/global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from '../library/pagination.ts';
+import { checkText, escapeLike } from '../library/text.ts';
+
+export type GenerationFilter = {
+  readonly status?: readonly GenerationStatus[] | null;
+  readonly kind?: readonly GenerationKind[] | null;
+  readonly model?: string | null;
+  /** Words of the prompt. */
+  readonly search?: string | null;
+  readonly seed?: number | null;
+  readonly clientReference?: string | null;
+  readonly createdAfter?: Date | null;
+  readonly createdBefore?: Date | null;
+  readonly trashed?: boolean | null;
+};
+export type GenerationOrder = Order<'createdAt'>;
+
+export type GenerationList = {
+  /** Global id; null for all that is the viewer's. */
+  readonly projectId: string | null;
+  readonly filter: GenerationFilter;
+  readonly order: GenerationOrder;
+  readonly args: PageArgs;
+};
+
+export function page(
+  client: PrismaClient,
+  viewer: Viewer,
+  { projectId, filter, order, args }: GenerationList,
+): Promise<Connection<Generation>> {
+  const where = ownedBy(viewer, projectId, filter);
+  return paginate<GenerationOrder['field'], Generation, Prisma.GenerationWhereInput>(args, {
+    order,
+    find: ({ where: place, orderBy, take }) =>
+      client.generation.findMany({ where: { AND: [where, ...place] }, orderBy, take }),
+    count: () => client.generation.count({ where }),
+  });
+}
+
+function ownedBy(
+  viewer: Viewer,
+  projectId: string | null,
+  filter: GenerationFilter,
+): Prisma.GenerationWhereInput {
+  const { status, kind, search, createdAfter, createdBefore } = filter;
+  for (const name of ['search', 'model', 'clientReference'] as const) {
+    checkText(['filter', name], filter[name] ?? '', limits.promptCharacters);
+  }
+  return {
+    ownerId: viewer.id,
+    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId, ['projectId']) }),
+    trashedAt: filter.trashed ? { not: null } : null,
+    ...(status ? { status: { in: [...status] } } : {}),
+    ...(kind ? { kind: { in: [...kind] } } : {}),
+    ...(filter.model == null ? {} : { model: filter.model }),
+    ...(filter.seed == null ? {} : { seed: filter.seed }),
+    ...(filter.clientReference == null ? {} : { clientReference: filter.clientReference }),
+    ...(search ? { prompt: { contains: escapeLike(search), mode: 'insensitive' } } : {}),
+    createdAt: {
+      ...(createdAfter ? { gt: createdAfter } : {}),
+      ...(createdBefore ? { lt: createdBefore } : {}),
+    },
+  };
+}

@@ -1,0 +1,276 @@
+import {
+  canResume,
+  decodeEventCursor,
+  encodeEventCursor,
+  type LogFilter,
+  readSince,
+} from '../../events/log.ts';
+import type { Event, GenerationStatus, PrismaClient } from '../../generated/prisma/client.ts';
+import { stages } from '../../inference/request.ts';
+import type { Viewer } from '../access/viewer.ts';
+import type { Audience } from './audience.ts';
+import { endable } from './endable.ts';
+import type { EventView, PreviewOptions, PreviewView } from './event-view.ts';
+import { failureOf } from './failure.ts';
+import type { ImageFrame } from './frames.ts';
+import type { Live, Scope } from './live.ts';
+import { createSeat, type Pending, type Seat } from './seat.ts';
+import { checkRange, checkWhole } from './settings.ts';
+import { readSnapshot, type SnapshotRow } from './snapshot.ts';
+
+export type WatchOptions = {
+  /** Where an earlier stream stopped; null: the state as it stands comes first. */
+  readonly after: string | null;
+  /** Null where nobody looks at frames: then none is made for this viewer. */
+  readonly previews: PreviewOptions | null;
+};
+
+export type EventStream = AsyncGenerator<EventView, void, void>;
+
+export const previewLimits = {
+  /** Pixels of the longest side; the image's own size is the limit that counts. */
+  maxSize: { min: 16, max: 8192 },
+  everyMs: { min: 0, max: 60_000 },
+} as const;
+
+/** Events of the log that are read at once. */
+const logPage = 100;
+
+const ends: ReadonlySet<string> = new Set([
+  'GenerationSucceeded',
+  'GenerationFailed',
+  'GenerationCanceled',
+]);
+
+export type WatchDeps = {
+  readonly client: PrismaClient;
+  readonly audience: Audience;
+  readonly live: Live;
+  /** 1 is next; null unless it waits. */
+  readonly position: (generationId: string) => Promise<number | null>;
+  readonly startAt: (generationId: string) => Promise<Date | null>;
+};
+
+/**
+ * The events of a scope that the viewer is known to own: listen first, then the state as it stands or the log
+ * since `after`, then live. Whatever is waited for lies in the seat, which is bounded.
+ * @throws BadEventCursor, OutOfRange; before the stream begins
+ */
+export function watch(
+  deps: WatchDeps,
+  viewer: Viewer,
+  request: { scope: Scope; options: WatchOptions; signal: AbortSignal },
+): EventStream {
+  const { scope, options, signal } = request;
+  checkPreviews(options.previews);
+  const after = options.after === null ? null : decodeEventCursor(viewer.id, options.after);
+  const seat = createSeat(options.previews?.everyMs ?? null);
+  const stream = new Stream(deps, viewer, { scope, previews: options.previews, seat });
+  return endable((isEnded) => stream.events(after, isEnded), seat.wake, signal);
+}
+
+function checkPreviews(previews: PreviewOptions | null): void {
+  if (previews === null) return;
+  checkWhole(['preview', 'everyMs'], previews.everyMs, previewLimits.everyMs);
+  checkWhole(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize);
+  checkRange(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize);
+}
+
+/** One viewer's way through the log. `#read` is the number of the last event that it has had. */
+class Stream {
+  readonly #deps: WatchDeps;
+  readonly #viewer: Viewer;
+  readonly #scope: Scope;
+  readonly #previews: PreviewOptions | null;
+  readonly #seat: Seat;
+  #read = 0;
+
+  constructor(
+    deps: WatchDeps,
+    viewer: Viewer,
+    seating: { scope: Scope; previews: PreviewOptions | null; seat: Seat },
+  ) {
+    this.#deps = deps;
+    this.#viewer = viewer;
+    this.#scope = seating.scope;
+    this.#previews = seating.previews;
+    this.#seat = seating.seat;
+  }
+
+  async *events(after: number | null, isEnded: () => boolean): EventStream {
+    const { audience, live } = this.#deps;
+    const leave = await audience.join(this.#viewer.id, this.#scope, this.#seat);
+    const withdraw = this.#previews ? live.want(this.#scope, this.#previews.everyMs) : () => {};
+    try {
+      if (yield* this.#start(after)) return;
+      while (!isEnded()) {
+        if (yield* this.#stateChanges()) return;
+        yield* this.#progress();
+        await this.#seat.news();
+      }
+    } finally {
+      withdraw();
+      leave();
+    }
+  }
+
+  /** True where nothing can follow. */
+  async *#start(after: number | null): AsyncGenerator<EventView, boolean> {
+    const { client } = this.#deps;
+    const isGone = after !== null && !(await canResume(client, this.#viewer.id, after));
+    const { number, rows } = await readSnapshot(client, this.#viewer.id, this.#scope);
+    if (after !== null && !isGone) {
+      this.#read = after;
+      this.#seat.logged(number);
+      if (yield* this.#stateChanges()) return true;
+      return this.#isOver(rows);
+    }
+    this.#read = number;
+    if (isGone) yield { type: 'EventsReset', cursor: this.#cursor, at: new Date() };
+    for (const row of rows) yield this.#stamp(await this.#stateOf(row));
+    return this.#isOver(rows);
+  }
+
+  /** Everything in the log that was not read yet. True after the final event of a generation's stream. */
+  async *#stateChanges(): AsyncGenerator<EventView, boolean> {
+    const { client } = this.#deps;
+    while (this.#read < this.#seat.heard) {
+      // Numbers are committed in order: all up to this one are there to be read.
+      const heard = this.#seat.heard;
+      const page = { filter: filterOf(this.#scope), limit: logPage };
+      const events = await readSince(client, this.#viewer.id, this.#read, page);
+      for (const event of events) {
+        this.#read = Number(event.number);
+        if (event.generationId !== null && event.type !== 'GenerationImageReady') {
+          this.#seat.forget(event.generationId);
+        }
+        const view = await this.#viewOf(event);
+        if (view !== null) yield view;
+        if (this.#scope.type === 'generation' && ends.has(event.type)) return true;
+      }
+      if (events.length < logPage) this.#read = Math.max(this.#read, heard);
+    }
+    return false;
+  }
+
+  async *#progress(): AsyncGenerator<EventView, void> {
+    for (const pending of this.#seat.take()) yield this.#stamp(await this.#progressOf(pending));
+  }
+
+  #isOver(rows: readonly SnapshotRow[]): boolean {
+    return this.#scope.type === 'generation' && rows.every((row) => isFinal(row.status));
+  }
+
+  get #cursor(): string {
+    return encodeEventCursor(this.#viewer.id, this.#read);
+  }
+
+  #stamp<View extends object>(view: View): View & { cursor: string } {
+    return { ...view, cursor: this.#cursor };
+  }
+
+  async #stateOf(row: SnapshotRow) {
+    const { live } = this.#deps;
+    const base = { generationId: row.id, at: new Date() };
+    switch (row.status) {
+      case 'QUEUED':
+        return { ...base, ...(await this.#queued(row.id)) };
+      case 'RUNNING': {
+        const progress = live.progress(row.id);
+        return {
+          ...base,
+          type: 'GenerationProgress' as const,
+          stage: progress?.stage ?? stageOf(row.stage),
+          step: progress?.finishedSteps ?? row.readyImages * row.steps,
+          steps: row.count * row.steps,
+          estimatedFinishAt: progress?.estimatedFinishAt ?? null,
+          previews: await this.#encode(live.latestFrames(row.id)),
+        };
+      }
+      case 'SUCCEEDED':
+        return { ...base, type: 'GenerationSucceeded' as const };
+      case 'CANCELED':
+        return { ...base, type: 'GenerationCanceled' as const };
+      case 'FAILED':
+        return { ...base, type: 'GenerationFailed' as const, failure: failureOf(row)! };
+    }
+  }
+
+  async #progressOf({ progress, frames }: Pending) {
+    const { generationId, at, stage, finishedSteps, totalSteps, estimatedFinishAt } = progress;
+    return {
+      type: 'GenerationProgress' as const,
+      generationId,
+      at: new Date(at),
+      stage: stageOf(stage),
+      step: finishedSteps,
+      steps: totalSteps,
+      estimatedFinishAt: estimatedFinishAt === null ? null : new Date(estimatedFinishAt),
+      previews: await this.#encode(frames),
+    };
+  }
+
+  /** Null for events of types that this program does not know: a newer one may have written them. */
+  async #viewOf(event: Event): Promise<EventView | null> {
+    if (event.generationId === null) return null;
+    const cursor = encodeEventCursor(this.#viewer.id, Number(event.number));
+    const base = { cursor, at: event.createdAt, generationId: event.generationId };
+    switch (event.type) {
+      case 'GenerationQueued':
+        return { ...base, ...(await this.#queued(event.generationId)) };
+      case 'GenerationStarted':
+      case 'GenerationSucceeded':
+      case 'GenerationCanceled':
+        return { ...base, type: event.type };
+      case 'GenerationImageReady':
+        return event.assetId === null
+          ? null
+          : { ...base, type: event.type, assetId: event.assetId };
+      case 'GenerationFailed':
+        return { ...base, type: event.type, failure: failureOf(failed(event.payload))! };
+      default:
+        return null;
+    }
+  }
+
+  async #queued(generationId: string) {
+    const position = (await this.#deps.position(generationId)) ?? 0;
+    const estimatedStartAt = position === 0 ? null : await this.#deps.startAt(generationId);
+    return { type: 'GenerationQueued' as const, position, estimatedStartAt };
+  }
+
+  #encode(images: readonly ImageFrame[]): Promise<PreviewView[]> {
+    const options = this.#previews;
+    if (options === null) return Promise.resolve([]);
+    return Promise.all(images.map((image) => this.#deps.live.frames.encode(image, options)));
+  }
+}
+
+/** The event keeps what the row said then. */
+function failed(payload: Event['payload']) {
+  const { code, message } = Object(payload);
+  return {
+    status: 'FAILED' as const,
+    failureCode: typeof code === 'string' ? code : null,
+    failureMessage: typeof message === 'string' ? message : null,
+  };
+}
+
+function filterOf({ type, id }: Scope): LogFilter {
+  switch (type) {
+    case 'generation':
+      return { generationId: id };
+    case 'project':
+      return { projectId: id };
+    case 'owner':
+      return {};
+  }
+}
+
+export function isFinal(status: GenerationStatus): boolean {
+  return status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELED';
+}
+
+export function stageOf(text: string | null) {
+  return stages.find((stage) => stage === text) ?? 'LOADING_MODEL';
+}
