@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from . import checkpoint
+from .muon import Muon
 from .vae import Vae
 from .world import render, sample_spec, training_spec
 
 PATH = checkpoint.RUNS / 'vae.pt'
-CROP, BATCH, RATE = 128, 8, 1e-3
+CROP, BATCH = 128, 4
+MUON_RATE, ADAM_RATE = 6e-3, 1e-3
 KL_WEIGHT, GRADIENT_WEIGHT = 5e-4, 0.5
 
 
@@ -65,37 +67,46 @@ def psnr(vae: Vae, count: int = 16, seed: int = 999_983) -> float:
     return total / count
 
 
+def optimizers_of(vae: Vae) -> tuple[Muon, torch.optim.AdamW]:
+    matrices = [p for p in vae.parameters() if p.ndim > 1 and len(p) > 4]
+    others = [p for p in vae.parameters() if p.ndim == 1 or len(p) <= 4]
+    return Muon(matrices, lr=MUON_RATE), torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--minutes', type=float, default=22, help='in all, resumed time included')
     args = parser.parse_args()
     torch.manual_seed(0)
     vae = Vae()
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0, fused=True)
+    optimizers = optimizers_of(vae)
     state = checkpoint.load(PATH) or {'step': 0, 'minutes': 0.0}
     if state['step']:
         vae.load_state_dict(state['vae'])
-        optimizer.load_state_dict(state['optimizer'])
+        for optimizer, saved in zip(optimizers, state['optimizers']):
+            optimizer.load_state_dict(saved)
     step, clock, mean_loss = state['step'], checkpoint.Clock(state['minutes']), None
 
     def save():
-        checkpoint.save(PATH, {'step': step, 'minutes': clock.minutes(), 'vae': vae.state_dict(), 'optimizer': optimizer.state_dict()})
+        checkpoint.save(PATH, {'step': step, 'minutes': clock.minutes(), 'vae': vae.state_dict(), 'optimizers': [o.state_dict() for o in optimizers]})
 
     for pixels in DataLoader(Crops(seed=step + 1), batch_size=BATCH, num_workers=1, prefetch_factor=4):
         done = clock.minutes() / args.minutes
         if done >= 1:
             break
-        for group in optimizer.param_groups:
-            group['lr'] = RATE * min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        pace = min(1, (step + 1) / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        for optimizer, rate in zip(optimizers, (MUON_RATE, ADAM_RATE)):
+            optimizer.param_groups[0]['lr'] = rate * pace
         with torch.autocast('cpu', torch.bfloat16):
             loss, mse = losses(vae, pixels)
-        optimizer.zero_grad(set_to_none=True)
+        vae.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         step += 1
         mean_loss = mse.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * mse.item()
-        if step % 50 == 0:
+        if step % 100 == 0:
             print(f'{clock.minutes():6.1f} min  step {step}  crops {step * BATCH}  psnr {10 * math.log10(4 / mean_loss):.2f}', flush=True)
         if clock.time_to_save():
             save()

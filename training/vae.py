@@ -7,7 +7,7 @@ from torch import Tensor, nn
 CONFIG = {
     '_class_name': 'AutoencoderKL',
     'act_fn': 'silu',
-    'block_out_channels': [32, 64, 128, 128],
+    'block_out_channels': [32, 32, 64, 128],
     'down_block_types': ['DownEncoderBlock2D'] * 4,
     'force_upcast': False,
     'in_channels': 3,

@@ -11,7 +11,8 @@ from .scenery import SETTINGS, TIMES, Scene
 from .things import COLORS, THINGS
 
 # Height x width in units of 16 px at the 256 scale: a part of PixArt-Sigma's canonical table.
-BINS = ((16, 16), (14, 18), (18, 14), (15, 17), (17, 15))
+BINS = ((16, 16), (14, 18), (18, 14), (12, 20), (20, 12))
+BIN_SHARES = (0.5, 0.15, 0.15, 0.1, 0.1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,77 @@
+"""Batches of cached latents with freshly worded captions."""
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+
+from . import checkpoint, tokenizer
+from .cache import VALIDATION, folder
+from .captions import caption
+
+EMPTY_SHARE, FILLER_SHARE = 0.1, 0.12
+
+
+@dataclass
+class Batch:
+    latents: Tensor  # (B, 4, h, w)
+    ids: Tensor  # (B, S)
+    mask: Tensor  # (B, S), true where a token stands
+    kinds: Tensor  # (B, 2, h / 2, w / 2) thing and colour
+    places: Tensor  # (B, 2, h / 2, w / 2)
+
+
+def tokens(texts: list[str]) -> tuple[Tensor, Tensor]:
+    rows = [tokenizer.encode(text) for text in texts]
+    length = max(map(len, rows))
+    ids = torch.tensor([row + [tokenizer.PAD] * (length - len(row)) for row in rows])
+    return ids, ids != tokenizer.PAD
+
+
+def with_fillers(rng: Random, text: str) -> str:
+    """Words that say nothing about the picture, so that the model learns to let them pass."""
+    words = text.split(' ')
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        nonsense = ''.join(rng.choice(tokenizer.LETTERS) for _ in range(rng.randint(3, 8)))
+        words.insert(rng.randint(0, len(words)), rng.choice(tokenizer.FILLERS) if rng.random() < 0.7 else nonsense)
+    return ' '.join(words)
+
+
+def training_caption(rng: Random, spec) -> str:
+    if rng.random() < EMPTY_SHARE:
+        return ''
+    text = caption(rng, spec)
+    return with_fillers(rng, text) if rng.random() < FILLER_SHARE else text
+
+
+class Latents:
+    def __init__(self, pixels: int, validation: bool = False):
+        self.rng = Random()
+        by_bin: dict[tuple, list[dict]] = {}
+        for path in sorted(folder(pixels).glob('*.pt')):
+            if (int(path.stem) >= VALIDATION) == validation:
+                shard = checkpoint.load(path)
+                by_bin.setdefault(tuple(shard['latents'].shape[2:]), []).append(shard)
+        self.bins = [{key: sum((s[key] for s in shards), []) if key == 'specs' else torch.cat([s[key] for s in shards]) for key in shards[0]} for shards in by_bin.values()]
+        self.orders: list[list[int]] = [[] for _ in self.bins]
+
+    def __len__(self):
+        return sum(len(b['specs']) for b in self.bins)
+
+    def batch(self, size: int) -> Batch:
+        which = self.rng.choices(range(len(self.bins)), [len(b['specs']) for b in self.bins])[0]
+        if len(self.orders[which]) < size:
+            self.orders[which] = torch.randperm(len(self.bins[which]['specs'])).tolist()
+        rows = [self.orders[which].pop() for _ in range(size)]
+        texts = [training_caption(self.rng, self.bins[which]['specs'][row]) for row in rows]
+        return self._take(which, rows, texts)
+
+    def fixed(self, count: int) -> Batch:
+        """The first pictures with one caption each, always the same."""
+        rng = Random(0)
+        return self._take(0, list(range(count)), [caption(rng, spec) for spec in self.bins[0]['specs'][:count]])
+
+    def _take(self, which: int, rows: list[int], texts: list[str]) -> Batch:
+        bin_ = self.bins[which]
+        return Batch(bin_['latents'][rows].float(), *tokens(texts), bin_['kinds'][rows].long(), bin_['places'][rows].float())

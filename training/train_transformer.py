@@ -1,0 +1,180 @@
+"""Train the transformer and its text encoder together, weak to strong; the same command goes on:
+
+    python -m training.train_transformer --stage low --minutes 45          # 128 px
+    python -m training.train_transformer --stage high --minutes 30         # 256 px, positions interpolated
+    python -m training.train_transformer --stage compressed --minutes 8    # 256 px, keys and values compressed
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import checkpoint
+from .diffusion import add_noise, loss_weight, stratified_timesteps
+from .latents import Batch, Latents
+from .t5 import T5
+from .things import COLORS, THINGS
+from .transformer import DEPTH, WIDTH, Transformer
+
+TAP = DEPTH // 2  # blocks before the label head
+LABEL_WEIGHT = 0.1
+
+
+@dataclass(frozen=True)
+class Stage:
+    pixels: int
+    batch: int
+    rate: float
+    starts_from: str | None
+    compressed: bool = False
+
+
+STAGES = {
+    'low': Stage(128, 32, 8e-4, None),
+    'high': Stage(256, 16, 4e-4, 'low'),
+    'compressed': Stage(256, 16, 2e-4, 'high', compressed=True),
+}
+
+
+class Model(nn.Module):
+    def __init__(self, compressed: bool = False):
+        super().__init__()
+        self.t5, self.transformer = T5(), Transformer(compressed)
+        # Trained only: from the tokens half way, what stands in each patch. It is dropped at export.
+        self.labels = nn.Linear(WIDTH, len(THINGS) + 1 + len(COLORS) + 1 + 2)
+
+    def forward(self, latents: Tensor, timesteps: Tensor, ids: Tensor, mask: Tensor, tap: int | None = None):
+        return self.transformer(latents, timesteps, self.t5(ids, mask), mask, tap)
+
+
+def label_loss(predicted: Tensor, batch: Batch) -> Tensor:
+    """As representation alignment does with a pretrained encoder, but with what the renderer knows."""
+    things, colors, places = predicted.float().split((len(THINGS) + 1, len(COLORS) + 1, 2), dim=-1)
+    kinds = batch.kinds.flatten(2)  # (B, 2, N)
+    here = (kinds[:, 0] > 0).unsqueeze(-1)
+    where = ((places - batch.places.flatten(2).transpose(1, 2)).square() * here).sum() / here.sum().clamp(min=1)
+    return F.cross_entropy(things.flatten(0, 1), kinds[:, 0].flatten()) + F.cross_entropy(colors.flatten(0, 1), kinds[:, 1].flatten()) + 2 * where
+
+
+def loss(model: Model, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    t, noise = stratified_timesteps(len(batch.latents)), torch.randn_like(batch.latents)
+    out, tokens = model(add_noise(batch.latents, noise, t), t, batch.ids, batch.mask, tap=TAP)
+    squares = (out[:, :4].float() - noise).square().mean((1, 2, 3))
+    labels = label_loss(model.labels(tokens), batch)
+    return (loss_weight(t) * squares).mean() + LABEL_WEIGHT * labels, squares.mean().detach(), labels.detach()
+
+
+@torch.no_grad()
+def validate(model: Model, batch: Batch, size: int = 32) -> float:
+    """Mean squared error of the noise, always at the same timesteps with the same noise."""
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(batch.latents.shape, generator=generator)
+    t = ((torch.arange(len(noise)) + 0.5) * 1000 / len(noise)).long()[torch.randperm(len(noise), generator=generator)]
+    noised, total = add_noise(batch.latents, noise, t), 0.0
+    for i in range(0, len(noise), size):
+        rows = slice(i, i + size)
+        out = model(noised[rows], t[rows], batch.ids[rows], batch.mask[rows])
+        total += (out[:, :4].float() - noise[rows]).square().mean((1, 2, 3)).sum().item()
+    return total / len(noise)
+
+
+def path(stage: str):
+    return checkpoint.RUNS / f'{stage}.pt'
+
+
+class Trainer:
+    """A bf16 copy computes; masters, optimiser and moving average are fp32."""
+
+    def __init__(self, stage_name: str, minutes: float):
+        self.name, self.stage, self.limit = stage_name, STAGES[stage_name], minutes
+        self.model = Model()
+        state = checkpoint.load(path(stage_name))
+        origin = None
+        if state is None and self.stage.starts_from:
+            origin = checkpoint.load(path(self.stage.starts_from))
+            if STAGES[self.stage.starts_from].compressed:
+                self.model.transformer.add_compression()
+            self.model.load_state_dict(origin['ema'])
+        if self.stage.compressed:
+            self.model.transformer.add_compression()
+        if state:
+            self.model.load_state_dict(state['model'])
+        self.masters = [p.detach().clone() for p in self.model.parameters()]
+        self.names = [name for name, _ in self.model.named_parameters()]
+        self.ema = [state['ema'][name].clone() for name in self.names] if state else [m.clone() for m in self.masters]
+        decay = [m for m in self.masters if m.ndim > 1]
+        plain = [m for m in self.masters if m.ndim <= 1]
+        groups = [{'params': decay, 'weight_decay': 0.01}, {'params': plain, 'weight_decay': 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.stage.rate, betas=(0.9, 0.98), fused=True)
+        if state:
+            self.optimizer.load_state_dict(state['optimizer'])
+        self.model.to(torch.bfloat16)
+        self.copy = Model(self.stage.compressed).to(torch.bfloat16)  # holds the moving average to validate
+        self.step, self.samples, self.history = (state[k] for k in ('step', 'samples', 'history')) if state else (0, 0, [])
+        self.clock = checkpoint.Clock(state['minutes'] if state else 0.0)
+
+    def save(self):
+        named = lambda values: dict(zip(self.names, values))
+        checkpoint.save(path(self.name), {
+            'model': named(self.masters), 'ema': named(self.ema), 'optimizer': self.optimizer.state_dict(), 'step': self.step,
+            'samples': self.samples, 'minutes': self.clock.minutes(), 'history': self.history, 'compressed': self.stage.compressed,
+        })  # fmt: skip
+
+    def update(self):
+        for master, parameter in zip(self.masters, self.model.parameters()):
+            master.grad = parameter.grad.float()
+            parameter.grad = None
+        torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
+        done = min(self.clock.minutes() / self.limit, 1)
+        rate = self.stage.rate * min(1, (self.step + 1) / 60) * min(1, 0.03 + (1 - done) / 0.3)
+        for group in self.optimizer.param_groups:
+            group['lr'] = rate
+        self.optimizer.step()
+        self.step += 1
+        self.samples += self.stage.batch
+        torch._foreach_lerp_(self.ema, self.masters, 1 - min(0.998, (1 + self.step) / (10 + self.step)))
+        torch._foreach_copy_(list(self.model.parameters()), self.masters)
+
+    def validate(self, batch: Batch):
+        torch._foreach_copy_(list(self.copy.parameters()), self.ema)
+        mse = validate(self.copy, batch)
+        self.history.append({'minutes': self.clock.minutes(), 'samples': self.samples, 'validation': mse})
+        print(f'{self.clock.minutes():6.1f} min  {self.samples} samples  validation {mse:.4f}', flush=True)
+
+    def run(self):
+        latents, unseen = Latents(self.stage.pixels), Latents(self.stage.pixels, validation=True).fixed(128)
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(True)
+        self.validate(unseen)
+        mean = labels = None
+        next_validation = self.clock.minutes() + 4
+        while self.clock.minutes() < self.limit:
+            total, mse, label = loss(self.model, latents.batch(self.stage.batch))
+            total.backward()
+            self.update()
+            mean = mse.item() if mean is None else 0.98 * mean + 0.02 * mse.item()
+            labels = label.item() if labels is None else 0.98 * labels + 0.02 * label.item()
+            if self.step % 100 == 0:
+                print(f'{self.clock.minutes():6.1f} min  step {self.step}  samples {self.samples}  mse {mean:.4f}  labels {labels:.3f}', flush=True)
+            if self.clock.time_to_save():
+                self.save()
+            if self.clock.minutes() > next_validation:
+                next_validation += 4
+                self.validate(unseen)
+        self.validate(unseen)
+        self.save()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--stage', choices=STAGES, required=True)
+    parser.add_argument('--minutes', type=float, required=True, help='in all, resumed time included')
+    args = parser.parse_args()
+    Trainer(args.stage, args.minutes).run()
+
+
+if __name__ == '__main__':
+    main()
