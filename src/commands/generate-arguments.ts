@@ -1,0 +1,119 @@
+import { parseArgs } from 'node:util';
+import { limits } from '../inference/request.ts';
+
+export const generateUsage = `Usage: npm run generate -- "a red boat on the sea at sunset" [options]
+
+  --seed <n>       the same seed gives the same picture; a random one where left out
+  --steps <n>      ${limits.steps.min} to ${limits.steps.max}; the model's own number where left out
+  --size <w>x<h>   pixels, for example 256x256; snapped to the model's nearest size
+  --count <n>      pictures, ${limits.count.min} to ${limits.count.max}, with seeds that follow each other
+  --model <name>   the default model where left out
+  --out <path>     a folder, or a file that ends in .png; the current folder where left out
+  --url <url>      a running Easel; where left out, the one on this machine, started if need be
+  --help           this text
+`;
+
+export type GenerateArguments = {
+  /** What goes into `generate(input: { settings })`; undefined takes the server's default. */
+  readonly settings: {
+    readonly prompt: string;
+    /** Text: a whole number up to 2^53 − 1 as the API's `Seed` is written. */
+    readonly seed?: string;
+    readonly steps?: number;
+    readonly width?: number;
+    readonly height?: number;
+    readonly count?: number;
+    readonly model?: string;
+  };
+  readonly out: string | null;
+  readonly url: URL | null;
+};
+
+/** What was typed makes no sense; the message is the whole answer. */
+export class BadArguments extends Error {
+  override readonly name = 'BadArguments';
+}
+
+/** @throws BadArguments */
+export function parseGenerateArguments(argv: readonly string[]): GenerateArguments | 'help' {
+  const { values, positionals } = parse(argv);
+  if (values.help) return 'help';
+  const prompt = positionals.join(' ').trim();
+  if (prompt === '') {
+    throw new BadArguments('Expected a prompt, for example: npm run generate -- "a red boat"');
+  }
+  const { min, max } = limits.seed;
+  const seed = whole('seed', values.seed, { min, max });
+  return {
+    settings: {
+      prompt,
+      seed: seed === undefined ? undefined : String(seed),
+      steps: whole('steps', values.steps, limits.steps),
+      count: whole('count', values.count, limits.count),
+      ...size(values.size),
+      model: values.model,
+    },
+    out: out(values.out),
+    url: url(values.url),
+  };
+}
+
+function parse(argv: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const options = {
+    seed: text,
+    steps: text,
+    size: text,
+    count: text,
+    model: text,
+    out: text,
+    url: text,
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (cause) {
+    // Its first sentence says what is wrong, the others how to smuggle it in all the same.
+    const [reason = ''] = cause instanceof Error ? cause.message.split(/\.\s/, 1) : [];
+    throw new BadArguments(`${reason}: see npm run generate -- --help`, { cause });
+  }
+}
+
+function whole(
+  name: string,
+  value: string | undefined,
+  { min, max }: { min: number; max: number },
+): number | undefined {
+  if (value === undefined) return undefined;
+  const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new BadArguments(
+    `Expected --${name} to be a whole number from ${min} to ${max}, but got "${value}"`,
+  );
+}
+
+function size(value: string | undefined) {
+  if (value === undefined) return {};
+  const { min, max } = limits.size;
+  const [, width, height] = /^(\d{1,5})[x×](\d{1,5})$/i.exec(value) ?? [];
+  const isInside = (side: string | undefined) => Number(side) >= min && Number(side) <= max;
+  if (isInside(width) && isInside(height)) return { width: Number(width), height: Number(height) };
+  throw new BadArguments(
+    `Expected --size to be <width>x<height> with sides from ${min} to ${max}, but got "${value}"`,
+  );
+}
+
+function out(value: string | undefined): string | null {
+  if (value === undefined) return null;
+  if (/\.(jpe?g|webp|avif|gif|tiff?)$/i.test(value)) {
+    throw new BadArguments(`Expected --out to be a folder or a .png file, but got "${value}"`);
+  }
+  return value;
+}
+
+function url(value: string | undefined): URL | null {
+  if (value === undefined) return null;
+  const parsed = URL.canParse(value) ? new URL(value) : null;
+  if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed;
+  throw new BadArguments(`Expected --url to begin with http:// or https://, but got "${value}"`);
+}

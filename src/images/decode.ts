@@ -1,0 +1,23 @@
+import { fromFile, PictureUnreadable, type Pixels } from './native.ts';
+
+/**
+ * The pixels of a picture, scaled into a box and laid on black.
+ * @throws PictureUnreadable
+ */
+export async function decodePixels(
+  bytes: Uint8Array,
+  box: { width: number; height: number },
+): Promise<Pixels> {
+  try {
+    const { data, info } = await fromFile(bytes)
+      .autoOrient()
+      .resize({ ...box, fit: 'inside' })
+      .flatten()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return { rgb: data, width: info.width, height: info.height };
+  } catch (cause) {
+    throw new PictureUnreadable({ cause });
+  }
+}
