@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from . import checkpoint
 from .diffusion import add_noise, loss_weight, stratified_timesteps
 from .latents import Batch, Latents
+from .muon import Muon
 from .t5 import T5
 from .things import COLORS, THINGS
 from .transformer import DEPTH, WIDTH, Transformer
@@ -27,15 +28,16 @@ LABEL_WEIGHT = 0.1
 class Stage:
     pixels: int
     batch: int
-    rate: float
+    rate: float  # of Muon, for the matrices inside the blocks
+    adam_rate: float  # for everything else
     starts_from: str | None
     compressed: bool = False
 
 
 STAGES = {
-    'low': Stage(128, 32, 8e-4, None),
-    'high': Stage(256, 16, 4e-4, 'low'),
-    'compressed': Stage(256, 16, 2e-4, 'high', compressed=True),
+    'low': Stage(128, 48, 5e-3, 2e-3, None),
+    'high': Stage(256, 16, 2e-3, 8e-4, 'low'),
+    'compressed': Stage(256, 16, 1e-3, 4e-4, 'high', compressed=True),
 }
 
 
@@ -85,6 +87,10 @@ def path(stage: str):
     return checkpoint.RUNS / f'{stage}.pt'
 
 
+def is_hidden_matrix(name: str, tensor: Tensor) -> bool:
+    return tensor.ndim == 2 and ('transformer_blocks' in name or 'encoder.block' in name) and name.endswith('.weight') and 'relative' not in name
+
+
 class Trainer:
     """A bf16 copy computes; masters, optimiser and moving average are fp32."""
 
@@ -105,12 +111,14 @@ class Trainer:
         self.masters = [p.detach().clone() for p in self.model.parameters()]
         self.names = [name for name, _ in self.model.named_parameters()]
         self.ema = [state['ema'][name].clone() for name in self.names] if state else [m.clone() for m in self.masters]
-        decay = [m for m in self.masters if m.ndim > 1]
-        plain = [m for m in self.masters if m.ndim <= 1]
-        groups = [{'params': decay, 'weight_decay': 0.01}, {'params': plain, 'weight_decay': 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.stage.rate, betas=(0.9, 0.98), fused=True)
-        if state:
-            self.optimizer.load_state_dict(state['optimizer'])
+        matrices = [m for m, name in zip(self.masters, self.names) if is_hidden_matrix(name, m)]
+        others = [m for m, name in zip(self.masters, self.names) if not is_hidden_matrix(name, m)]
+        self.optimizers = (
+            Muon(matrices, lr=self.stage.rate, iterations=4),
+            torch.optim.AdamW(others, lr=self.stage.rate, betas=(0.9, 0.98), weight_decay=0, fused=True),
+        )
+        for optimizer, saved in zip(self.optimizers, state['optimizers'] if state else ()):
+            optimizer.load_state_dict(saved)
         self.model.to(torch.bfloat16)
         self.copy = Model(self.stage.compressed).to(torch.bfloat16)  # holds the moving average to validate
         self.step, self.samples, self.history = (state[k] for k in ('step', 'samples', 'history')) if state else (0, 0, [])
@@ -119,25 +127,27 @@ class Trainer:
     def save(self):
         named = lambda values: dict(zip(self.names, values))
         checkpoint.save(path(self.name), {
-            'model': named(self.masters), 'ema': named(self.ema), 'optimizer': self.optimizer.state_dict(), 'step': self.step,
+            'model': named(self.masters), 'ema': named(self.ema), 'optimizers': [o.state_dict() for o in self.optimizers], 'step': self.step,
             'samples': self.samples, 'minutes': self.clock.minutes(), 'history': self.history, 'compressed': self.stage.compressed,
         })  # fmt: skip
 
+    @torch.no_grad()
     def update(self):
         for master, parameter in zip(self.masters, self.model.parameters()):
             master.grad = parameter.grad.float()
             parameter.grad = None
         torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
         done = min(self.clock.minutes() / self.limit, 1)
-        rate = self.stage.rate * min(1, (self.step + 1) / 60) * min(1, 0.03 + (1 - done) / 0.3)
-        for group in self.optimizer.param_groups:
-            group['lr'] = rate
-        self.optimizer.step()
+        pace = min(1, (self.step + 1) / 60) * min(1, 0.03 + (1 - done) / 0.3)
+        for optimizer, base in zip(self.optimizers, (self.stage.rate, self.stage.adam_rate)):
+            optimizer.param_groups[0]['lr'] = base * pace
+            optimizer.step()
         self.step += 1
         self.samples += self.stage.batch
         torch._foreach_lerp_(self.ema, self.masters, 1 - min(0.998, (1 + self.step) / (10 + self.step)))
         torch._foreach_copy_(list(self.model.parameters()), self.masters)
 
+    @torch.no_grad()
     def validate(self, batch: Batch):
         torch._foreach_copy_(list(self.copy.parameters()), self.ema)
         mse = validate(self.copy, batch)
@@ -146,8 +156,6 @@ class Trainer:
 
     def run(self):
         latents, unseen = Latents(self.stage.pixels), Latents(self.stage.pixels, validation=True).fixed(128)
-        for parameter in self.model.parameters():
-            parameter.requires_grad_(True)
         self.validate(unseen)
         mean = labels = None
         next_validation = self.clock.minutes() + 4

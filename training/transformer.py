@@ -65,6 +65,12 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return F.layer_norm(x, (WIDTH,), eps=1e-6) * (1 + scale) + shift
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """Written out: on a CPU, the fused operation's backward pass takes four times as long."""
+    scores = q @ k.mT  # (B, heads, N, S)
+    return (scores if bias is None else scores + bias).softmax(-1) @ v
+
+
 class Attention(nn.Module):
     """Self attention, or attention to the caption."""
 
@@ -90,8 +96,7 @@ class Attention(nn.Module):
         if hasattr(self, 'sr'):
             k, v = self.compress(k, grid), self.compress(v, grid)
         q, k, v = (p.unflatten(-1, (HEADS, HEAD)).transpose(1, 2) for p in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return self.to_out[0](out.transpose(1, 2).flatten(2))
+        return self.to_out[0](attend(q * HEAD**-0.5, k, v, bias).transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
