@@ -1,0 +1,140 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const read = (name: string) => readFileSync(pathOf(name), 'utf8');
+
+/** Variables that Node or the base image read, not our configuration. */
+const foreign = new Set(['NODE_ENV']);
+const hasConfigKey = (key: string) => new RegExp(`\\b${key}\\b\\s*:`).test(read('src/config.ts'));
+
+/** Instructions with their arguments; lines that end in a backslash go on. */
+const instructions = read('Dockerfile')
+  .replace(/^#.*\n/gm, '')
+  .replace(/\\\n/g, ' ')
+  .split('\n')
+  .filter((line) => line.trim() !== '')
+  .map((line) => {
+    const [name = '', ...rest] = line.trim().split(/\s+/);
+    return { name, text: rest.join(' ') };
+  });
+const all = (name: string) => instructions.flatMap((one) => (one.name === name ? [one.text] : []));
+const lastStage = instructions.slice(instructions.map(({ name }) => name).lastIndexOf('FROM'));
+
+type Service = {
+  build?: string;
+  image?: string;
+  environment: Record<string, string | number>;
+  ports?: string[];
+  volumes: string[];
+  depends_on?: Record<string, { condition: string }>;
+  healthcheck: { test: string[] };
+};
+const compose: { services: Record<'easel' | 'postgres', Service>; volumes: object } = parse(
+  read('docker-compose.yml'),
+);
+const { easel, postgres } = compose.services;
+
+describe('the Dockerfile', () => {
+  it('copies only what exists and is not ignored', () => {
+    const ignored = read('.dockerignore').split('\n');
+    const built = new Set(['dist', 'node_modules']);
+    for (const text of all('COPY')) {
+      const sources = text.split(' ').slice(0, -1);
+      const isFromStage = sources[0]?.startsWith('--from=') ?? false;
+      for (const source of sources.filter((word) => !word.startsWith('--'))) {
+        const name = source.replace(/^\/app\//, '');
+        if (isFromStage && built.has(name)) continue;
+        expect(existsSync(pathOf(name)), `${name} exists`).toBe(true);
+        expect(ignored).not.toContain(name);
+      }
+    }
+  });
+
+  it('keeps what must not travel out of the image', () => {
+    const ignored = read('.dockerignore').split('\n');
+    for (const name of ['.git', 'node_modules', 'dist', 'data']) expect(ignored).toContain(name);
+  });
+
+  it('builds with the commands that the project has', () => {
+    const [build = ''] = all('RUN').filter((text) => text.includes('boot.cjs'));
+    expect(build).toMatch(/^node scripts\/boot\.cjs build\b/);
+    expect(read('scripts/boot.cjs')).toMatch(/\bbuild\b/);
+    expect(all('RUN')).toContain('npm ci');
+  });
+
+  it('runs the compiled program as process 1, without rights', () => {
+    expect(JSON.parse(all('CMD').at(-1) ?? '')).toEqual(['node', 'dist/main.js']);
+    expect(existsSync(pathOf('src/main.ts'))).toBe(true);
+    expect(all('ENTRYPOINT')).toEqual([]);
+    const names = lastStage.map(({ name }) => name);
+    expect(names.indexOf('USER')).toBeGreaterThan(names.lastIndexOf('RUN'));
+    expect(all('USER')).toEqual(['node']);
+  });
+
+  it('has a Node that the project accepts, in every stage', () => {
+    const bases = all('FROM').map((text) => text.split(' ')[0]);
+    expect(new Set(bases)).toEqual(new Set(['node:22-slim']));
+    expect(JSON.parse(read('package.json')).engines.node).toBe('>=20.19');
+  });
+
+  it('asks the port that it exposes whether it is ready', () => {
+    expect(all('EXPOSE')).toEqual(['4000']);
+    const [check = ''] = all('HEALTHCHECK');
+    const command: unknown = JSON.parse(check.slice(check.indexOf('[')));
+    expect(command).toEqual(['node', '-e', expect.stringContaining('PORT ?? 4000}/ready')]);
+  });
+
+  it('sets variables that the configuration knows', () => {
+    const keys = all('ENV').flatMap((text) => text.split(' ').map((pair) => pair.split('=')[0]));
+    expect(keys).toContain('HOST');
+    for (const key of keys) {
+      if (key && !foreign.has(key)) expect(hasConfigKey(key), `${key} is a key`).toBe(true);
+    }
+  });
+});
+
+describe('docker-compose.yml', () => {
+  it('sets variables that the configuration knows', () => {
+    for (const key of Object.keys(easel.environment)) {
+      expect(hasConfigKey(key), `${key} is a key`).toBe(true);
+    }
+  });
+
+  it('publishes the default port, to this machine only', () => {
+    expect(easel.ports).toEqual(['127.0.0.1:4000:4000']);
+    expect(easel.environment['PORT']).toBe(4000);
+    expect(read('src/config.ts')).toMatch(/\bPORT\b[^;]*?\b4_?000\b/);
+    expect(postgres.ports).toBeUndefined();
+  });
+
+  it('connects to the database that it starts, once that is healthy', () => {
+    const url = String(easel.environment['DATABASE_URL']).replace(/\$\{\w+:-(\w+)\}/, '$1');
+    const { username, password, hostname, port, pathname } = new URL(url);
+    expect(Object.keys(compose.services)).toContain(hostname);
+    expect({ username, port, pathname }).toEqual({
+      username: postgres.environment['POSTGRES_USER'],
+      port: '5432',
+      pathname: `/${postgres.environment['POSTGRES_DB']}`,
+    });
+    expect(postgres.environment['POSTGRES_PASSWORD']).toBe(`\${POSTGRES_PASSWORD:-${password}}`);
+    expect(easel.depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
+    expect(postgres.image).toBe('postgres:16-alpine');
+  });
+
+  it('checks the health of both', () => {
+    expect(postgres.healthcheck.test.slice(0, 2)).toEqual(['CMD', 'pg_isready']);
+    expect(easel.healthcheck.test.slice(0, 3)).toEqual(['CMD', 'node', '-e']);
+    expect(easel.healthcheck.test[3]).toContain('http://127.0.0.1:4000/ready');
+  });
+
+  it('keeps pictures and rows in volumes that it declares', () => {
+    const mounts = [...easel.volumes, ...postgres.volumes].map((mount) => mount.split(':'));
+    expect(mounts.map(([name]) => name)).toEqual(Object.keys(compose.volumes));
+    expect(mounts[0]?.[1]).toBe(easel.environment['DATA_DIR']);
+    expect(all('VOLUME')).toEqual([easel.environment['DATA_DIR']]);
+    expect(existsSync(pathOf(`${easel.build}/Dockerfile`))).toBe(true);
+  });
+});
