@@ -1,0 +1,1 @@
+"""What a model draws, measured on pictures that Easel made through its API."""
