@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FloatDtype } from '../../src/inference/onnx/dtype.ts';
+import { decodeFloats, encodeFloats, type FloatDtype } from '../../src/inference/onnx/dtype.ts';
 import { encodeSafetensors, type TensorToWrite } from '../../src/inference/onnx/safetensors.ts';
 
 /**
@@ -27,6 +27,19 @@ export function fill(
       );
       return [name, { shape, data, dtype }];
     }),
+  );
+}
+
+/** The same numbers as a file of `dtype` holds them, stored in single precision. */
+export function roundTo(
+  dtype: FloatDtype,
+  tensors: Readonly<Record<string, TensorToWrite>>,
+): Record<string, TensorToWrite> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { shape, data }]) => [
+      name,
+      { shape, data: decodeFloats(encodeFloats(data, dtype), dtype) },
+    ]),
   );
 }
 
@@ -66,10 +79,14 @@ export function writeNetwork(
   tensors: Readonly<Record<string, TensorToWrite>>,
   stem: 'diffusion_pytorch_model' | 'model' = 'diffusion_pytorch_model',
 ): string {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+  writeConfig(folder, config);
   writeFileSync(join(folder, `${stem}.safetensors`), encodeSafetensors(tensors));
   return folder;
+}
+
+export function writeConfig(folder: string, config: object): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
 }
 
 export function temporaryFolder(): { path: string; remove: () => void } {
