@@ -80,13 +80,16 @@ function readPiece(bytes: Uint8Array) {
 
 type Field = { readonly number: number; readonly value: number | Uint8Array };
 
-/** The fields of one protobuf message: varints as numbers, everything else as its bytes. */
+/**
+ * The fields of one protobuf message: varints as numbers (a negative one, ten bytes long, plus 2^64),
+ * everything else as its bytes.
+ */
 function* fields(bytes: Uint8Array): Generator<Field> {
   let position = 0;
 
   function varint(): number {
     let value = 0;
-    for (let scale = 1; position < bytes.length && scale < 2 ** 63; scale *= 128) {
+    for (let scale = 1; position < bytes.length && scale <= 2 ** 63; scale *= 128) {
       const byte = bytes[position++]!;
       value += (byte & 127) * scale;
       if (byte < 128) return value;

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import {
+  createSchedule,
+  discretePoints,
+  parseConfig,
+  ScheduleUnsupported,
+  timesteps,
+} from '../../src/inference/schedule.ts';
+
+// As PixArt-Sigma-XL-2-1024-MS has it, with the bare -Infinity that Python writes.
+const official = `{
+  "_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver++",
+  "beta_end": 0.02, "beta_schedule": "linear", "beta_start": 0.0001,
+  "lambda_min_clipped": -Infinity, "lower_order_final": true, "num_train_timesteps": 1000,
+  "prediction_type": "epsilon", "solver_order": 2, "solver_type": "midpoint",
+  "thresholding": false, "timestep_spacing": "linspace", "trained_betas": null,
+  "use_karras_sigmas": false, "variance_type": null, "note": "an \\"Infinity\\" in a string: NaN"
+}`;
+
+const schedule = createSchedule(parseConfig(official));
+
+describe('noise schedule', () => {
+  test('reads a configuration with a bare -Infinity', () => {
+    expect(parseConfig(official)).toMatchObject({
+      className: 'DPMSolverMultistepScheduler',
+      trainTimesteps: 1000,
+      betaStart: 0.0001,
+      betaEnd: 0.02,
+    });
+  });
+
+  test('refuses arithmetic that it does not have, by field and value', () => {
+    const changed = (from: string, to: string) => () => parseConfig(official.replace(from, to));
+    expect(changed('"epsilon"', '"v_prediction"')).toThrow(
+      'Expected prediction_type epsilon in scheduler_config.json, but got v_prediction',
+    );
+    expect(changed('"use_karras_sigmas": false', '"use_karras_sigmas": true')).toThrow(
+      ScheduleUnsupported,
+    );
+    expect(changed('"beta_schedule": "linear"', '"beta_schedule": "squaredcos_cap_v2"')).toThrow(
+      'squaredcos_cap_v2',
+    );
+    expect(changed('0.02', '"much"')).toThrow('beta_end');
+    expect(() => parseConfig('{')).toThrow(ScheduleUnsupported);
+  });
+
+  // torch.linspace(1e-4, 0.02, 1000), float32, is symmetric: it counts from both ends.
+  test('spaces β as PyTorch does, to the last bit', () => {
+    const [start, end] = [Math.fround(1e-4), Math.fround(0.02)];
+    const step = Math.fround((end - start) / 999);
+    const expected = Float32Array.from({ length: 1000 }, (_, i) =>
+      i < 500 ? start + step * i : end - step * (999 - i),
+    );
+    expect(schedule.betas).toEqual(expected);
+    const plain = Float32Array.from({ length: 1000 }, (_, i) => 1e-4 + ((0.02 - 1e-4) * i) / 999);
+    expect(plain.filter((beta, i) => beta !== expected[i])).toHaveLength(338);
+  });
+
+  test('has the reference values of ᾱ and σ', () => {
+    expect(schedule.alphasCumprod[0]).toBeCloseTo(0.9999, 7);
+    expect(schedule.alphasCumprod[400]).toBeCloseTo(0.19357197, 8);
+    expect(schedule.alphasCumprod[999]! / 4.03583035e-5).toBeCloseTo(1, 7);
+    expect(schedule.sigmas[0]).toBeCloseTo(0.01000133, 7);
+    expect(schedule.sigmas[999]).toBeCloseTo(157.407, 3);
+    const { alpha, sigma } = discretePoints(schedule, 20)[0]!;
+    expect(Math.log(alpha / sigma)).toBeCloseTo(-5.0588, 4);
+  });
+
+  test('takes the timesteps of the reference, halves rounded to even', () => {
+    expect(timesteps(20)).toEqual([
+      999, 949, 899, 849, 799, 749, 699, 649, 599, 549, 500, 450, 400, 350, 300, 250, 200, 150, 100,
+      50,
+    ]);
+    expect(timesteps(14)).toEqual([
+      999, 928, 856, 785, 714, 642, 571, 500, 428, 357, 285, 214, 143, 71,
+    ]);
+    expect(timesteps(6).at(-1)).toBe(166); // 166.5
+    expect(timesteps(1)).toEqual([999]);
+  });
+
+  // Printed from diffusers in single precision: the last digits carry its noise.
+  test('has the reference points of the solver', () => {
+    const points = discretePoints(schedule, 20);
+    expect(points).toHaveLength(21);
+    expect(points.at(-1)).toEqual({ timestep: 0, alpha: 1, sigma: 0 });
+    const rows = [
+      [0, 999, 0.00635282, 0.99997982],
+      [1, 949, 0.01039703, 0.99994595],
+      [5, 749, 0.05788394, 0.99832332],
+      [10, 500, 0.27892051, 0.96031419],
+      [12, 400, 0.43996815, 0.89801338],
+      [15, 250, 0.72209624, 0.69179261],
+      [18, 100, 0.94611911, 0.32381883],
+      [19, 50, 0.98486107, 0.17334552],
+    ] as const;
+    for (const [index, timestep, alpha, sigma] of rows) {
+      const point = points[index]!;
+      expect(point.timestep).toBe(timestep);
+      expect(Math.abs(point.alpha - alpha)).toBeLessThan(2e-7);
+      expect(Math.abs(point.sigma - sigma)).toBeLessThan(2e-7);
+    }
+  });
+});

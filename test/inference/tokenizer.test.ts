@@ -1,0 +1,188 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DomainError } from '../../src/errors.ts';
+import { loadTokenizer, type Tokenizer } from '../../src/inference/tokenizer.ts';
+
+type Fixture = {
+  size: number;
+  charsmap: string;
+  pieces: [id: number, piece: string, score: number][];
+};
+
+/** T5's pieces at their ids; everywhere else a piece that no text contains. */
+async function t5Pieces() {
+  const file = new URL('../fixtures/t5-pieces.json', import.meta.url);
+  const fixture = JSON.parse(await readFile(file, 'utf8')) as Fixture;
+  const vocabulary = Array.from({ length: fixture.size }, (_, id): [string, number] => [
+    `\u{10fffd}${id}`,
+    -13,
+  ]);
+  for (const [id, piece, score] of fixture.pieces) vocabulary[id] = [piece, score];
+  return { vocabulary, charsmap: Buffer.from(fixture.charsmap, 'base64') };
+}
+
+const sentinels = Array.from({ length: 100 }, (_, i) => `<extra_id_${99 - i}>`);
+
+function tokenizerJson({ vocabulary, charsmap }: Awaited<ReturnType<typeof t5Pieces>>) {
+  const special = [...['<pad>', '</s>', '<unk>'].entries()].concat(
+    sentinels.map((content, i) => [vocabulary.length + i, content]),
+  );
+  return {
+    version: '1.0',
+    added_tokens: special.map(([id, content]) => ({
+      id,
+      content,
+      special: true,
+      normalized: false,
+    })),
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'Precompiled', precompiled_charsmap: charsmap.toString('base64') },
+        { type: 'Strip', strip_left: false, strip_right: true },
+        { type: 'Replace', pattern: { Regex: ' {2,}' }, content: '▁' },
+      ],
+    },
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first' },
+    model: {
+      type: 'Unigram',
+      unk_id: 2,
+      vocab: [...vocabulary, ...sentinels.map((content) => [content, 0])],
+      byte_fallback: false,
+    },
+  };
+}
+
+/** A `ModelProto` of sentencepiece_model.proto, with the negative ids that T5's has. */
+function spieceModel({ vocabulary, charsmap }: Awaited<ReturnType<typeof t5Pieces>>): Buffer {
+  const types = [3, 3, 2];
+  const pieces = vocabulary.map(([piece, score], id) => {
+    const float = Buffer.alloc(4);
+    float.writeFloatLE(score);
+    const type = types[id];
+    const content = [field(1, Buffer.from(piece)), Buffer.of(0x15), float];
+    return field(1, Buffer.concat(type ? [...content, Buffer.of(0x18, type)] : content));
+  });
+  const minusOne = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+  const trainer = Buffer.of(0x18, 1, 0xc0, 0x02, 2, 0xc8, 0x02, ...minusOne);
+  const normalizer = Buffer.concat([field(1, Buffer.from('nmt_nfkc')), field(2, charsmap)]);
+  return Buffer.concat([...pieces, field(2, trainer), field(3, normalizer)]);
+}
+
+function field(number: number, content: Buffer): Buffer {
+  return Buffer.concat([
+    Buffer.from(varint(number * 8 + 2)),
+    Buffer.from(varint(content.length)),
+    content,
+  ]);
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
+}
+
+let folder: string;
+let model: Awaited<ReturnType<typeof t5Pieces>>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tokenizer-'));
+  model = await t5Pieces();
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function load(files: Record<string, string | Buffer>): Promise<Tokenizer> {
+  const own = await mkdtemp(join(folder, 'model-'));
+  for (const [name, content] of Object.entries(files)) await writeFile(join(own, name), content);
+  return loadTokenizer(own);
+}
+
+// Ids of T5's own tokenizer: transformers (special tokens) and sentencepiece 0.2 (character map).
+const vectors: [text: string, ids: number[]][] = [
+  [
+    'A small cactus with a happy face in the Sahara desert.',
+    [71, 422, 3, 75, 18141, 7, 28, 3, 9, 1095, 522, 16, 8, 1138, 14888, 9980, 5, 1],
+  ],
+  [
+    'a small cactus with a happy face in the sahara desert.',
+    [3, 9, 422, 3, 75, 18141, 7, 28, 3, 9, 1095, 522, 16, 8, 3, 7, 9, 14888, 9980, 5, 1],
+  ],
+  ['cute cat', [5295, 1712, 1]],
+  ['a  b\tc\n d', [3, 9, 3, 115, 3, 75, 3, 26, 1]],
+  [
+    'naïve café №5 ½ “hi” — 日本',
+    [3, 29, 9, 2, 162, 11949, 465, 755, 209, 2, 357, 105, 107, 23, 153, 3, 318, 3, 2, 1],
+  ],
+  ['', [1]],
+  ['  ', [1]],
+  ['a</s>b', [3, 9, 1, 3, 115, 1]],
+  ['<extra_id_0>', [32099, 1]],
+  ['<extra_id_99>', [32000, 1]],
+  ['<pad>', [0, 1]],
+  ['ﬁne ｆｕｌｌ cafe\u0301 … a\u00a0b', [1399, 423, 11949, 3, 233, 3, 9, 3, 115, 1]],
+  ['e\u0323\u0302 \u001ccat\u200b\ufeff', [3, 2, 1712, 1]],
+];
+
+describe.each(['tokenizer.json', 'spiece.model'])('a tokenizer from %s', (file) => {
+  let tokenizer: Tokenizer;
+  beforeAll(async () => {
+    const content =
+      file === 'spiece.model' ? spieceModel(model) : JSON.stringify(tokenizerJson(model));
+    tokenizer = await load({ [file]: content });
+  });
+
+  test.each(vectors)('reads %j as T5 does', (text, ids) => {
+    expect(tokenizer.encode(text, 300)).toEqual({ ids, truncated: false, tokens: ids.length });
+  });
+
+  test('cuts a long text, and still ends with the end token', () => {
+    expect(tokenizer.encode('cute cat cute', 3)).toEqual({
+      ids: [5295, 1712, 1],
+      truncated: true,
+      tokens: 4,
+    });
+    expect(tokenizer.encode('cute cat', 3).truncated).toBe(false);
+  });
+
+  test('knows its pieces and 100 sentinels', () => {
+    expect(tokenizer.vocabularySize).toBe(32_100);
+  });
+});
+
+describe('a tokenizer folder', () => {
+  test('may say how many sentinels there are', async () => {
+    const tokenizer = await load({
+      'spiece.model': spieceModel(model),
+      'tokenizer_config.json': '{"extra_ids": 0}',
+    });
+    expect(tokenizer.vocabularySize).toBe(32_000);
+  });
+
+  test('that is damaged is refused, and the sentence says which file', async () => {
+    const whole = spieceModel(model);
+    const json = tokenizerJson(model);
+    const changed = (part: object) => JSON.stringify({ ...json, ...part });
+    const brokenMap = { type: 'Precompiled', precompiled_charsmap: 'AAAA' };
+    const folders: [Record<string, string | Buffer>, string | RegExp][] = [
+      [{}, 'no tokenizer.json or spiece.model'],
+      [{ 'spiece.model': whole.subarray(0, whole.length - 7) }, /spiece\.model: .*bytes from byte/],
+      [{ 'spiece.model': Buffer.alloc(0) }, /spiece\.model: .*unknown piece/],
+      [{ 'spiece.model': Buffer.from('<html>not found</html>') }, 'spiece.model'],
+      [{ 'spiece.model': whole, 'tokenizer_config.json': '{"extra_ids": -1}' }, 'extra_ids'],
+      [{ 'tokenizer.json': '{"model": ' }, 'tokenizer.json'],
+      [{ 'tokenizer.json': changed({ model: { type: 'BPE' } }) }, /model\.type.*Unigram/],
+      [{ 'tokenizer.json': changed({ normalizer: brokenMap }) }, 'character map'],
+      [
+        { 'tokenizer.json': changed({ model: { ...json.model, vocab: [['a', 0]], unk_id: 0 } }) },
+        '</s>',
+      ],
+    ];
+    for (const [files, sentence] of folders) {
+      const refusal = await load(files).catch((error: unknown) => error);
+      expect(refusal).toBeInstanceOf(DomainError);
+      expect(refusal).toMatchObject({ code: 'MODEL_UNAVAILABLE' });
+      expect(String(refusal)).toMatch(sentence);
+    }
+  });
+});
