@@ -1,0 +1,355 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import { z } from 'zod';
+import { DomainError } from '../../errors.ts';
+import { openWeights, type Weights } from '../onnx/weights.ts';
+import type { LatentRgb } from '../preview.ts';
+import { defaults, limits, type ModelDescription, type Size, samplers } from '../request.ts';
+import { bins } from '../resolution.ts';
+import { samplerOf } from '../samplers.ts';
+import { parseConfig, type ScheduleConfig } from '../schedule.ts';
+
+/** A model folder that cannot be used as it is. The message names files relative to it. */
+export class ModelFolderDamaged extends DomainError {
+  constructor(problem: string, options?: ErrorOptions) {
+    super('MODEL_UNAVAILABLE', problem, {}, options);
+  }
+}
+
+/** A model folder in the layout of the official releases, read and checked but not loaded. */
+export type ModelFolder = {
+  /** Absolute folders; those that the model lacks are the shared parts' own. */
+  readonly parts: Readonly<Record<Part, string>>;
+  readonly description: ModelDescription & { readonly available: true };
+  readonly maxPromptTokens: number;
+  readonly schedule: ScheduleConfig;
+  /** Null: to be fitted. */
+  readonly latentRgb: LatentRgb | null;
+  /** Weight files of each network, shards in the order of their names. */
+  readonly weightFiles: Readonly<Record<Network, readonly string[]>>;
+  /** Changes with every file that pictures depend on. */
+  readonly revision: string;
+};
+
+const networks = {
+  transformer: 'diffusion_pytorch_model',
+  text_encoder: 'model',
+  vae: 'diffusion_pytorch_model',
+} as const;
+type Network = keyof typeof networks;
+const partNames = ['transformer', 'text_encoder', 'vae', 'tokenizer', 'scheduler'] as const;
+type Part = (typeof partNames)[number];
+
+/** What diffusers and transformers call the classes that are built here. */
+const classes = {
+  transformer: ['PixArtTransformer2DModel', 'Transformer2DModel'],
+  text_encoder: ['T5EncoderModel'],
+  vae: ['AutoencoderKL'],
+  tokenizer: ['T5Tokenizer', 'T5TokenizerFast'],
+  scheduler: ['DPMSolverMultistepScheduler', 'LCMScheduler', 'DDPMScheduler'],
+} as const satisfies Record<Part, readonly string[]>;
+const pipelines = ['PixArtSigmaPipeline', 'PixArtAlphaPipeline'];
+
+/** The official releases for 256, 512 and 2K hold a transformer only, and share these. */
+const officialParts = 'pixart_sigma_sdxlvae_T5_diffusers';
+/** Tokens of PixArt-α; Σ has those of `defaults`. */
+const alphaPromptTokens = 120;
+const alphaPipeline = 'PixArtAlphaPipeline';
+
+const sizeSchema = z.object({ width: side(), height: side() });
+/** What a folder may say about itself, in `easel.json`. Everything in it can be left out. */
+const easelSchema = z.object({
+  title: z.string().min(1).optional(),
+  description: z.string().optional(),
+  license: z.string().optional(),
+  defaults: sizeSchema
+    .extend({
+      steps: z.int().min(limits.steps.min).max(limits.steps.max),
+      guidanceScale: z.number().min(limits.guidanceScale.min).max(limits.guidanceScale.max),
+      sampler: z.enum(samplers),
+    })
+    .partial()
+    .optional(),
+  sizes: z.array(sizeSchema).min(1).optional(),
+  latentRgb: z
+    .object({
+      matrix: z.array(z.array(z.number()).length(3)).length(4),
+      bias: z.array(z.number()).length(3).default([0, 0, 0]),
+    })
+    .optional(),
+  vocabulary: z.array(z.string()).optional(),
+  maxPromptTokens: z.int().min(2).max(4096).optional(),
+  /** Name of a folder beside this one that has the parts missing here. */
+  parts: z
+    .string()
+    .regex(/^[\w-][\w.-]*$/, 'expected the name of a folder beside this one')
+    .optional(),
+});
+
+function side() {
+  return z.int().min(limits.size.min).max(limits.size.max).multipleOf(limits.sizeMultiple);
+}
+
+/** Whether a folder is meant as a model: parts alone are not. */
+export async function isModelFolder(folder: string): Promise<boolean> {
+  const names = new Set(await readdir(folder).catch(() => []));
+  return (
+    names.has('transformer') ||
+    names.has('easel.json') ||
+    (names.has('model_index.json') && basename(folder) !== officialParts)
+  );
+}
+
+/**
+ * A folder as it stands in the list of models: damaged ones with their reason.
+ * @see readModelFolder
+ */
+export async function describeModel(folder: string): Promise<ModelDescription> {
+  try {
+    return (await readModelFolder(folder)).description;
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    return {
+      name: basename(folder),
+      title: basename(folder),
+      description: null,
+      license: null,
+      available: false,
+      unavailableReason: await withoutPlace(error.message, folder),
+      parameters: null,
+      precision: null,
+      maxPromptTokens: null,
+      vocabulary: null,
+      defaults: null,
+      sizes: [],
+      samplers: [],
+    };
+  }
+}
+
+/**
+ * Read a model folder's configuration and the headers of its weights; no weights are loaded.
+ * @throws DomainError `MODEL_UNAVAILABLE`: a file is missing, cut off, or says what cannot be used.
+ */
+export async function readModelFolder(folder: string): Promise<ModelFolder> {
+  const easel = (await readJson(join(folder, 'easel.json'), easelSchema)) ?? {};
+  const pipeline = await readModelIndex(folder);
+  const parts = await findParts(folder, easel.parts);
+  await checkClasses(parts);
+
+  const opened = {
+    transformer: await openWeights(parts.transformer, networks.transformer),
+    text_encoder: await openWeights(parts.text_encoder, networks.text_encoder),
+    vae: await openWeights(parts.vae, networks.vae),
+  } satisfies Record<Network, Weights>;
+  const schedule = parseConfig(await readText(join(parts.scheduler, 'scheduler_config.json')));
+  const sampler = samplerOf(schedule);
+  const { sample_size: sampleSize } = await need(
+    join(parts.transformer, 'config.json'),
+    z.object({ sample_size: z.int().min(8).max(1024) }),
+  );
+  const maxPromptTokens =
+    easel.maxPromptTokens ??
+    (pipeline === alphaPipeline ? alphaPromptTokens : defaults.maxPromptTokens);
+  const sizes = squarestFirst(easel.sizes ?? bins(sampleSize));
+  const square = sizes[0] ?? { width: sampleSize * 8, height: sampleSize * 8 };
+  const weightFiles = {
+    transformer: await shardFiles(parts.transformer, networks.transformer),
+    text_encoder: await shardFiles(parts.text_encoder, networks.text_encoder),
+    vae: await shardFiles(parts.vae, networks.vae),
+  };
+
+  return {
+    parts,
+    description: {
+      name: basename(folder),
+      title: easel.title ?? basename(folder),
+      description: easel.description ?? null,
+      license: easel.license ?? null,
+      available: true,
+      unavailableReason: null,
+      parameters: Object.values(opened).reduce((sum, { parameters }) => sum + parameters, 0),
+      precision: opened.transformer.dtype,
+      maxPromptTokens,
+      vocabulary: easel.vocabulary ?? null,
+      defaults: {
+        width: square.width,
+        height: square.height,
+        sampler,
+        ...(sampler === 'DPMPP_2M'
+          ? { steps: defaults.steps, guidanceScale: defaults.guidanceScale }
+          : { steps: sampler === 'LCM' ? 4 : 1, guidanceScale: 1 }),
+        ...easel.defaults,
+      },
+      sizes,
+      samplers: [sampler],
+    },
+    maxPromptTokens,
+    schedule,
+    latentRgb: easel.latentRgb ?? null,
+    weightFiles,
+    revision: await revisionOf(folder, parts, Object.values(weightFiles).flat()),
+  };
+}
+
+/** The pipeline's class, where there is a `model_index.json`; transformers alone have none. */
+async function readModelIndex(folder: string): Promise<string | null> {
+  const index = await readJson(join(folder, 'model_index.json'), z.record(z.string(), z.unknown()));
+  if (index === undefined) return null;
+  const { _class_name: pipeline } = index;
+  if (typeof pipeline !== 'string' || !pipelines.includes(pipeline)) {
+    throw new ModelFolderDamaged(
+      `Expected ${pipelines.join(' or ')} in model_index.json, but got ${JSON.stringify(pipeline)}`,
+    );
+  }
+  for (const [name, value] of Object.entries(index)) {
+    if (name.startsWith('_')) continue;
+    if (!/^[A-Za-z]\w*$/.test(name)) {
+      throw new ModelFolderDamaged(
+        `Expected names inside the folder in model_index.json, but got ${JSON.stringify(name)}`,
+      );
+    }
+    const part = partNames.find((known) => known === name);
+    const className = Array.isArray(value) ? value[1] : null;
+    if (part === undefined || className === null) continue;
+    expectClass(part, className, 'model_index.json');
+  }
+  return pipeline;
+}
+
+function expectClass(part: Part, got: unknown, where: string): void {
+  if (classes[part].some((known) => known === got)) return;
+  throw new ModelFolderDamaged(
+    `Expected ${classes[part].join(' or ')} for ${part} in ${where}, but got ${JSON.stringify(got)}`,
+  );
+}
+
+async function findParts(folder: string, named: string | undefined): Promise<Record<Part, string>> {
+  const shared = join(dirname(folder), named ?? officialParts);
+  const found: Partial<Record<Part, string>> = {};
+  const missing: Part[] = [];
+  for (const part of partNames) {
+    const places = [join(folder, part), ...(part === 'transformer' ? [] : [join(shared, part)])];
+    for (const place of places) if (await isFolder(place)) found[part] ??= place;
+    if (found[part] === undefined) missing.push(part);
+  }
+  if (missing.length > 0) {
+    throw new ModelFolderDamaged(
+      `Expected ${missing.map((part) => `${part}/`).join(', ')} in the model folder or in ${basename(shared)}/ beside it, but got neither`,
+    );
+  }
+  const tokenizers = ['tokenizer.json', 'spiece.model'];
+  const names = await readdir(found.tokenizer!);
+  if (!tokenizers.some((name) => names.includes(name))) {
+    throw new ModelFolderDamaged(
+      `Expected ${tokenizers.join(' or ')} in tokenizer/, but got neither`,
+    );
+  }
+  return found as Record<Part, string>;
+}
+
+async function checkClasses(parts: Record<Part, string>): Promise<void> {
+  for (const part of ['transformer', 'vae'] as const) {
+    const { _class_name: name } = await need(
+      join(parts[part], 'config.json'),
+      z.object({ _class_name: z.string().optional() }),
+    );
+    if (name !== undefined) expectClass(part, name, `${part}/config.json`);
+  }
+}
+
+function squarestFirst<T extends Size>(sizes: readonly T[]): T[] {
+  const skew = ({ width, height }: Size) => Math.abs(Math.log(height / width));
+  return [...sizes].sort((a, b) => skew(a) - skew(b));
+}
+
+/** One file, or the shards in the order of their names; `openWeights` has checked them. */
+async function shardFiles(folder: string, stem: string): Promise<string[]> {
+  const index = await readJson(
+    join(folder, `${stem}.safetensors.index.json`),
+    z.object({ weight_map: z.record(z.string(), z.string()) }),
+  );
+  const single = join(folder, `${stem}.safetensors`);
+  if (index === undefined || (await isFile(single))) return [single];
+  return [...new Set(Object.values(index.weight_map))].sort().map((name) => join(folder, name));
+}
+
+async function revisionOf(
+  folder: string,
+  parts: Record<Part, string>,
+  weightFiles: readonly string[],
+): Promise<string> {
+  const paths = [
+    ...weightFiles,
+    join(folder, 'easel.json'),
+    ...Object.keys(networks).map((network) => join(parts[network as Network], 'config.json')),
+    join(parts.scheduler, 'scheduler_config.json'),
+    join(parts.tokenizer, 'tokenizer.json'),
+    join(parts.tokenizer, 'spiece.model'),
+  ];
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    const found = await stat(path).catch(() => null);
+    hash.update(`${path}\0${found?.size ?? ''}\0${found?.mtimeMs ?? ''}\0`);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ModelFolderDamaged(`Expected a readable file ${path}, but got none`, { cause });
+  }
+}
+
+/** Undefined where there is no such file. */
+async function readJson<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.output<Schema> | undefined> {
+  return (await isFile(path)) ? need(path, schema) : undefined;
+}
+
+async function need<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const text = await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ModelFolderDamaged(`Expected JSON in ${path}, but got malformed text`, { cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path: field, message } = parsed.error.issues[0]!;
+  throw new ModelFolderDamaged(
+    `Expected a usable ${field.join('.') || 'object'} in ${path}, but got: ${message}`,
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** Clients see the sentence: where models lie on the machine is not theirs to know. */
+export async function withoutPlace(message: string, folder: string): Promise<string> {
+  const real = await realpath(folder).catch(() => folder);
+  return [folder, real, dirname(folder), dirname(real)].reduce(
+    (text, place) => (place === sep ? text : text.replaceAll(place + sep, '')),
+    message,
+  );
+}

@@ -1,0 +1,73 @@
+/** The engine's thread: takes commands, runs the pipeline, reports. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { withoutPlace } from './checkpoints/diffusers.ts';
+import { createEmbeddings } from './embeddings.ts';
+import { createModels } from './models.ts';
+import { runtimeVersion } from './onnx/session.ts';
+import { textToImage } from './pipeline.ts';
+import { type Command, faultOf, type Report, type ThreadOptions } from './protocol.ts';
+import { chooseProvider, ProviderUnavailable } from './providers.ts';
+import { Canceled, createTurns, type Job } from './turns.ts';
+
+const { provider: asked, threads, maxModels } = workerData as ThreadOptions;
+const port = parentPort!;
+const report = (message: Report, transfer: ArrayBuffer[] = []) =>
+  port.postMessage(message, transfer);
+
+try {
+  await serve();
+} catch (error) {
+  if (!(error instanceof ProviderUnavailable)) throw error;
+  report({ type: 'refused', reason: error.message });
+}
+
+async function serve(): Promise<void> {
+  const { provider, attention } = await chooseProvider(asked, threads);
+  const turns = createTurns();
+  const models = createModels({ max: maxModels, turns, provider, threads, attention });
+  const engine = { models, turns, embeddings: createEmbeddings() };
+
+  async function generate(command: Extract<Command, { type: 'generate' }>): Promise<void> {
+    const { job: order, request, model: place, demand } = command;
+    const job: Job = {
+      share: request.share,
+      order,
+      isCanceled: () => Atomics.load(command.canceled, 0) !== 0,
+    };
+    const context = { job, place, demand: demand === null ? null : { cell: demand } };
+    try {
+      for await (const event of textToImage(request, context, engine)) {
+        if (job.isCanceled()) break;
+        const pixels =
+          event.type === 'image' ? event.rgb : event.type === 'step' && event.frame?.rgb;
+        report({ type: 'event', job: order, event }, pixels ? [pixels.buffer as ArrayBuffer] : []);
+      }
+      report({ type: 'ended', job: order, fault: null });
+    } catch (error) {
+      const isLeaving = error instanceof Canceled || job.isCanceled();
+      const fault = isLeaving ? null : faultOf(error);
+      report({
+        type: 'ended',
+        job: order,
+        fault: fault && { ...fault, message: await withoutPlace(fault.message, place.folder) },
+      });
+    }
+  }
+
+  port.on('message', (command: Command) => {
+    switch (command.type) {
+      case 'generate':
+        void generate(command);
+        break;
+      case 'cancel':
+        turns.sweep();
+        models.sweep();
+        break;
+      case 'close':
+        // Without its port and its models the thread has nothing left to do, and ends by itself.
+        void models.close().then(() => port.close());
+        break;
+    }
+  });
+  report({ type: 'ready', provider, runtime: runtimeVersion() });
+}
