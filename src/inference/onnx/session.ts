@@ -64,8 +64,8 @@ export async function createSession(
   const session = await ort.InferenceSession.create(graph.encode(), {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',
-    // Errors only: warnings about nodes left to the CPU are expected on other providers.
-    logSeverityLevel: 3,
+    // Fatal only: what fails is thrown, with the runtime's words, and need not be printed too.
+    logSeverityLevel: 4,
     enableCpuMemArena: arena,
     enableMemPattern: arena,
     interOpNumThreads: 1,
