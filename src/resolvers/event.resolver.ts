@@ -1,0 +1,97 @@
+import 'reflect-metadata';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Ctx, FieldResolver, ID, Resolver, Root, Subscription } from 'type-graphql';
+import { Asset } from '../schema/asset.ts';
+import { Event, GenerationEvent, GenerationImageReady } from '../schema/event.ts';
+import { Generation } from '../schema/generation.ts';
+import { PreviewOptions } from '../schema/preview.ts';
+import { Cursor } from '../schema/scalars.ts';
+import type { EventView, ImageReadyView } from '../services/generations/event-view.ts';
+import type { Context } from './context.ts';
+import { selectsPreviews } from './selection.ts';
+
+type EventArgs = { id: string; projectId: string; after?: string | null; preview?: PreviewOptions };
+type Subscribing = { args: EventArgs; context: Context; info: GraphQLResolveInfo };
+
+const afterArg = {
+  nullable: true,
+  description: "The last event's cursor, or an `eventCursor`: what came since is sent first.",
+};
+const previewArg = {
+  nullable: true,
+  description: 'How frames are to come, where `previews` is selected.',
+};
+
+@Resolver(() => GenerationEvent)
+export class EventResolver {
+  @Subscription(() => Event, {
+    description:
+      'Without `after`: first the state as it stands, as the one event whose type says it (GenerationQueued, GenerationProgress with the last previews, or the final one). With `after`: what came since. Then live; ends by itself after the final event.',
+    subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
+      services.generations.watchGeneration(viewer, args.id, watching(args, info), signal),
+  })
+  generationEvents(
+    @Root() event: EventView,
+    @Arg('id', () => ID, { description: "The generation's global id." }) _id: string,
+    @Arg('after', () => Cursor, afterArg) _after: string,
+    @Arg('preview', () => PreviewOptions, previewArg) _preview: PreviewOptions,
+  ) {
+    return event;
+  }
+
+  @Subscription(() => Event, {
+    description:
+      'Everything in a project, without end. Without `after`: first one event for each generation that is not final.',
+    subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
+      services.generations.watchProject(viewer, args.projectId, watching(args, info), signal),
+  })
+  projectEvents(
+    @Root() event: EventView,
+    @Arg('projectId', () => ID, { description: "The project's global id." }) _projectId: string,
+    @Arg('after', () => Cursor, afterArg) _after: string,
+    @Arg('preview', () => PreviewOptions, previewArg) _preview: PreviewOptions,
+  ) {
+    return event;
+  }
+
+  @Subscription(() => Event, {
+    description: "The same for all that is the viewer's.",
+    subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
+      services.generations.watchViewer(viewer, watching(args, info), signal),
+  })
+  viewerEvents(
+    @Root() event: EventView,
+    @Arg('after', () => Cursor, afterArg) _after: string,
+    @Arg('preview', () => PreviewOptions, previewArg) _preview: PreviewOptions,
+  ) {
+    return event;
+  }
+
+  @FieldResolver(() => Generation, {
+    description: 'The row at delivery: never older than the event, possibly newer.',
+  })
+  async generation(
+    @Root() event: { generationId: string; cursor: string },
+    @Ctx() { loaders }: Context,
+  ) {
+    const row = await loaders.generations.load(event.generationId);
+    return row && { ...row, eventCursor: event.cursor };
+  }
+}
+
+@Resolver(() => GenerationImageReady)
+export class ImageReadyResolver {
+  @FieldResolver(() => Asset, { description: 'The finished one.' })
+  image(@Root() event: ImageReadyView, @Ctx() ctx: Context) {
+    return ctx.loaders.assets.load(event.assetId);
+  }
+}
+
+const everyFrame: PreviewOptions = { format: 'WEBP', maxSize: null, everyMs: 250 };
+
+/** Frames are computed only for a viewer that selects them. */
+function watching({ after, preview }: EventArgs, info: GraphQLResolveInfo) {
+  const { format, maxSize, everyMs } = preview ?? everyFrame;
+  const options = { format, maxSize: maxSize ?? null, everyMs };
+  return { after: after ?? null, previews: selectsPreviews(info) ? options : null };
+}

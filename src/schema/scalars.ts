@@ -1,0 +1,101 @@
+import 'reflect-metadata';
+import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import { limits } from '../inference/request.ts';
+
+/** What a client is told who sends something else. */
+function refuse(name: string, expected: string, got: unknown): never {
+  const shown = typeof got === 'string' ? JSON.stringify(got.slice(0, 60)) : String(got);
+  throw new GraphQLError(`Expected ${expected} as ${name}, but got ${shown}`, {
+    extensions: { code: 'BAD_USER_INPUT' },
+  });
+}
+
+function literal(node: ValueNode): unknown {
+  switch (node.kind) {
+    case Kind.STRING:
+      return node.value;
+    case Kind.INT:
+      return Number(node.value);
+    default:
+      return undefined;
+  }
+}
+
+/** RFC 3339, with a time zone: without one, a time means another moment on every machine. */
+const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/i;
+
+function parseTime(got: unknown): Date {
+  const time = typeof got === 'string' && rfc3339.test(got) ? new Date(got) : null;
+  if (time === null || Number.isNaN(time.getTime())) {
+    return refuse('DateTime', 'a time such as "2026-01-31T12:00:00Z"', got);
+  }
+  return time;
+}
+
+export const DateTime = new GraphQLScalarType<Date, string>({
+  name: 'DateTime',
+  description: 'A moment, in RFC 3339 with a time zone, for example "2026-01-31T12:00:00.000Z".',
+  serialize: (value) =>
+    value instanceof Date ? value.toISOString() : refuse('DateTime', 'a time', value),
+  parseValue: parseTime,
+  parseLiteral: (node) => parseTime(literal(node)),
+});
+
+function parseSeed(got: unknown): number {
+  const isNumber = typeof got === 'number' || (typeof got === 'string' && /^\d{1,16}$/.test(got));
+  const seed = isNumber ? Number(got) : Number.NaN;
+  if (!Number.isSafeInteger(seed) || seed < limits.seed.min) {
+    return refuse('Seed', `a whole number from ${limits.seed.min} to ${limits.seed.max}`, got);
+  }
+  return seed;
+}
+
+export const Seed = new GraphQLScalarType<number, string>({
+  name: 'Seed',
+  description:
+    "A whole number from 0 to 2^53-1, written as a decimal string; also accepted as a JSON number. GraphQL's Int is 32-bit.",
+  serialize: (value) =>
+    typeof value === 'bigint' || typeof value === 'number'
+      ? value.toString()
+      : refuse('Seed', 'a number', value),
+  parseValue: parseSeed,
+  parseLiteral: (node) => parseSeed(node.kind === Kind.INT ? node.value : literal(node)),
+});
+
+function parseBytes(got: unknown): number {
+  if (typeof got === 'number' && Number.isSafeInteger(got) && got >= 0) return got;
+  return refuse('Bytes', 'a whole number from 0 to 2^53-1', got);
+}
+
+export const Bytes = new GraphQLScalarType<number, number>({
+  name: 'Bytes',
+  description:
+    "A whole number of bytes up to 2^53-1, as a JSON number: GraphQL's Int ends at 2 GB.",
+  serialize: (value) => Number(value),
+  parseValue: parseBytes,
+  parseLiteral: (node) => parseBytes(literal(node)),
+});
+
+function parseText(name: string, expected: string) {
+  return (got: unknown) => (typeof got === 'string' ? got : refuse(name, expected, got));
+}
+
+const parseCursor = parseText('Cursor', 'a cursor that this server gave out');
+
+export const Cursor = new GraphQLScalarType<string, string>({
+  name: 'Cursor',
+  description: 'Opaque position in a connection or in an event log.',
+  serialize: String,
+  parseValue: parseCursor,
+  parseLiteral: (node) => parseCursor(node.kind === Kind.STRING ? node.value : node.kind),
+});
+
+const parseUrl = parseText('URL', 'an address');
+
+export const Url = new GraphQLScalarType<string, string>({
+  name: 'URL',
+  description: 'An absolute address, for example "http://127.0.0.1:4000/files/…".',
+  serialize: String,
+  parseValue: parseUrl,
+  parseLiteral: (node) => parseUrl(node.kind === Kind.STRING ? node.value : node.kind),
+});
