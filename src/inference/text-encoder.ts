@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readConfig } from './checkpoints/config.ts';
 import type { AttentionForm } from './networks/layers.ts';
 import { relativeBuckets, type T5Config, t5Graph } from './networks/t5.ts';
+import type { GraphBuilder } from './onnx/graph.ts';
 import { createSession, prepackBelow, type Session, type SessionOptions } from './onnx/session.ts';
 import { openWeights, TensorMismatch } from './onnx/weights.ts';
 
@@ -68,11 +69,13 @@ export async function loadTextEncoder(
   }
 
   const sessionOptions = { prepack: weights.parameters < prepackBelow, ...options };
-  const groups: Session[] = [];
+  const graphs: GraphBuilder[] = [];
   for (let from = 0; from < config.layers; from += layersPerRun) {
     const to = Math.min(from + layersPerRun, config.layers);
-    groups.push(await createSession(t5Graph(weights, config, { from, to, form }), sessionOptions));
+    graphs.push(t5Graph(weights, config, { from, to, form }));
   }
+  const groups: Session[] = [];
+  for (const graph of graphs) groups.push(await createSession(graph, sessionOptions));
 
   return {
     width: config.width,

@@ -123,7 +123,10 @@ export async function loadVae(
 
     async encode(pixels, height, width, checkpoint) {
       encoder ??= createSession(encoderGraph(weights, config, form), sessionOptions);
-      const session = await encoder;
+      const session = await encoder.catch((fault: unknown) => {
+        encoder = undefined;
+        throw fault;
+      });
       const planes: Planes = { data: pixels, channels: config.imageChannels, height, width };
       const moments = await runTiled(planes, encodeTiling, async (tile) => {
         await checkpoint?.();
