@@ -19,6 +19,8 @@ export class ModelFolderDamaged extends DomainError {
 
 /** A model folder in the layout of the official releases, read and checked but not loaded. */
 export type ModelFolder = {
+  /** Absolute. */
+  readonly place: string;
   /** Absolute folders; those that the model lacks are the shared parts' own. */
   readonly parts: Readonly<Record<Part, string>>;
   readonly description: ModelDescription & { readonly available: true };
@@ -101,31 +103,43 @@ export async function isModelFolder(folder: string): Promise<boolean> {
   );
 }
 
-/**
- * A folder as it stands in the list of models: damaged ones with their reason.
- * @see readModelFolder
- */
+/** A folder as it stands in the list of models; without what can be loaded where it is damaged. */
+export type ModelListing = {
+  readonly description: ModelDescription;
+  readonly folder: ModelFolder | null;
+};
+
+/** @see readModelFolder */
 export async function describeModel(folder: string): Promise<ModelDescription> {
+  return (await listModel(folder)).description;
+}
+
+export async function listModel(folder: string): Promise<ModelListing> {
   try {
-    return (await readModelFolder(folder)).description;
+    const read = await readModelFolder(folder);
+    return { description: read.description, folder: read };
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
-    return {
-      name: basename(folder),
-      title: basename(folder),
-      description: null,
-      license: null,
-      available: false,
-      unavailableReason: await withoutPlace(error.message, folder),
-      parameters: null,
-      precision: null,
-      maxPromptTokens: null,
-      vocabulary: null,
-      defaults: null,
-      sizes: [],
-      samplers: [],
-    };
+    return { description: await damaged(folder, error), folder: null };
   }
+}
+
+async function damaged(folder: string, { message }: DomainError): Promise<ModelDescription> {
+  return {
+    name: basename(folder),
+    title: basename(folder),
+    description: null,
+    license: null,
+    available: false,
+    unavailableReason: await withoutPlace(message, folder),
+    parameters: null,
+    precision: null,
+    maxPromptTokens: null,
+    vocabulary: null,
+    defaults: null,
+    sizes: [],
+    samplers: [],
+  };
 }
 
 /**
@@ -161,6 +175,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   };
 
   return {
+    place: folder,
     parts,
     description: {
       name: basename(folder),
