@@ -4,13 +4,13 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DomainError, StartError } from '../errors.ts';
-import { cleanCaption, plainCaption } from './caption.ts';
 import { createChecksums } from './checkpoints/checksum.ts';
 import {
   isModelFolder,
   listModel,
   type ModelFolder,
   type ModelListing,
+  tokenize,
 } from './checkpoints/diffusers.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { errorOf, type JobEvent } from './protocol.ts';
@@ -23,7 +23,6 @@ import type {
   Provider,
 } from './request.ts';
 import { startThread } from './thread.ts';
-import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** The engine as such is gone, not the picture's fault: the same request may succeed in a moment. */
 export class EngineLost extends DomainError {
@@ -104,7 +103,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const workerUrl = options.workerUrl ?? compiledWorker();
   let listings = await scan(options.modelFolders);
   const checksums = createChecksums(options.checksumFile);
-  const tokenizers = new Map<string, Promise<Tokenizer>>();
   const jobs = new Map<number, Job>();
   let lastJob = 0;
   let isClosing = false;
@@ -204,13 +202,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     };
   }
 
-  function tokenizerOf(folder: ModelFolder): Promise<Tokenizer> {
-    const key = `${folder.parts.tokenizer}\0${folder.revision}`;
-    const known = tokenizers.get(key) ?? loadTokenizer(folder.parts.tokenizer);
-    tokenizers.set(key, known);
-    return known;
-  }
-
   return {
     get models() {
       return listings.map(({ description }) => description);
@@ -219,16 +210,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       return thread.ready.provider;
     },
     generate,
-    async countTokens(model, prompt, { cleanCaption: isCleaned } = { cleanCaption: true }) {
-      const folder = find(model);
-      const tokenizer = await tokenizerOf(folder);
-      const caption = isCleaned ? cleanCaption(prompt) : plainCaption(prompt);
-      const { tokens, truncated } = tokenizer.encode(caption, folder.maxPromptTokens);
+    async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {
+      const { tokens, truncated } = tokenize(find(model), prompt, cleanCaption);
       return { tokens, truncated };
     },
     async rescan() {
       listings = await scan(options.modelFolders);
-      tokenizers.clear();
     },
     async close({ withinMs } = { withinMs: defaultCloseMs }) {
       const deadline = performance.now() + withinMs;
@@ -254,7 +241,7 @@ function compiledWorker(): URL {
   );
   if (!existsSync(fileURLToPath(url))) {
     throw new StartError(
-      `Expected the engine's compiled thread at ${fileURLToPath(url)}, but it is not there: run \`npm run build\``,
+      `Expected the engine's compiled thread at ${fileURLToPath(url)}, but it is not there: run \`npx tsc\``,
     );
   }
   return url;

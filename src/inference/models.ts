@@ -5,7 +5,6 @@ import { fitLatentRgb, type LatentRgb } from './preview.ts';
 import type { ModelPlace } from './protocol.ts';
 import { createSchedule, type Schedule } from './schedule.ts';
 import { loadTextEncoder, type TextEncoder } from './text-encoder.ts';
-import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
 import { loadTransformer, type Transformer } from './transformer.ts';
 import { Canceled, type Job, type Turns } from './turns.ts';
 import { loadVae, type Vae } from './vae.ts';
@@ -16,7 +15,6 @@ export type Model = {
   readonly transformer: Transformer;
   readonly textEncoder: TextEncoder;
   readonly vae: Vae;
-  readonly tokenizer: Tokenizer;
   readonly schedule: Schedule;
   readonly latentRgb: LatentRgb;
 };
@@ -68,13 +66,11 @@ export function createModels({
       return network;
     };
     try {
-      const tokenizer = await loadTokenizer(parts.tokenizer);
       const textEncoder = keep(await loadTextEncoder(parts.text_encoder, options));
       const transformer = keep(await loadTransformer(parts.transformer, options));
       const vae = keep(await loadVae(parts.vae, options));
       return {
         folder: found,
-        tokenizer,
         textEncoder,
         transformer,
         vae,

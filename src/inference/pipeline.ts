@@ -1,8 +1,8 @@
-import { cleanCaption, plainCaption } from './caption.ts';
+import { tokenize } from './checkpoints/diffusers.ts';
 import { checkFinite, createDenoiser, isGuided } from './denoiser.ts';
 import type { Embeddings } from './embeddings.ts';
 import { initialLatents, latentFactor, stepNoise } from './latents.ts';
-import type { Model, Models } from './models.ts';
+import type { Models } from './models.ts';
 import { createFrameClock, latentFrame, pictureBytes } from './preview.ts';
 import type { JobEvent, ModelPlace } from './protocol.ts';
 import type { ImageRequest, PreviewDemand, Stage } from './request.ts';
@@ -32,7 +32,7 @@ export async function* textToImage(
 
     yield clock.enter('ENCODING');
     const condition = async (prompt: string) => {
-      const ids = tokenize(model, prompt, request.cleanCaption);
+      const { ids } = tokenize(model.folder, prompt, request.cleanCaption);
       const caption = await embeddings.of(place, ids, () =>
         turns.run(job, (pause) => model.textEncoder.encode(ids, pause)),
       );
@@ -87,16 +87,6 @@ export async function* textToImage(
   } finally {
     await release();
   }
-}
-
-/** Ids of a prompt as the model reads it, cut to its length. */
-export function tokenize(
-  { tokenizer, folder }: Pick<Model, 'tokenizer' | 'folder'>,
-  prompt: string,
-  isCleaned: boolean,
-): readonly number[] {
-  const caption = isCleaned ? cleanCaption(prompt) : plainCaption(prompt);
-  return tokenizer.encode(caption, folder.maxPromptTokens).ids;
 }
 
 /** Milliseconds from one stage to the next. */

@@ -4,7 +4,7 @@ import type { AttentionForm } from './networks/layers.ts';
 import { relativeBuckets, type T5Config, t5Graph } from './networks/t5.ts';
 import type { GraphBuilder } from './onnx/graph.ts';
 import { createSession, prepackBelow, type Session, type SessionOptions } from './onnx/session.ts';
-import { openWeights, TensorMismatch } from './onnx/weights.ts';
+import { openWeights, TensorMismatch, type Weights } from './onnx/weights.ts';
 
 export type TextEncoder = {
   /** Channels of an embedding. */
@@ -50,24 +50,7 @@ export async function loadTextEncoder(
   folder: string,
   { attention: form = 'fused', layersPerRun = 6, ...options }: TextEncoderOptions,
 ): Promise<TextEncoder> {
-  const file = await readConfig(folder, configSchema);
-  const weights = await openWeights(folder, 'model');
-  const config: T5Config = {
-    layers: file.num_layers,
-    heads: file.num_heads,
-    headDim: file.d_kv,
-    width: file.d_model,
-    hidden: file.d_ff,
-    epsilon: file.layer_norm_epsilon,
-    buckets: file.relative_attention_num_buckets,
-    maxDistance: file.relative_attention_max_distance,
-  };
-  const table = weights.has('shared.weight') ? 'shared.weight' : 'encoder.embed_tokens.weight';
-  const { shape } = weights.entry(table);
-  if (shape.length !== 2 || shape[1] !== config.width) {
-    throw new TensorMismatch(table, `[ids, ${config.width}]`, `[${shape.join(', ')}]`);
-  }
-
+  const { weights, config, table } = await read(folder);
   const sessionOptions = { prepack: weights.parameters < prepackBelow, ...options };
   const graphs: GraphBuilder[] = [];
   for (let from = 0; from < config.layers; from += layersPerRun) {
@@ -104,4 +87,32 @@ export async function loadTextEncoder(
       await Promise.all(groups.map((group) => group.release()));
     },
   };
+}
+
+async function read(folder: string) {
+  const file = await readConfig(folder, configSchema);
+  const weights = await openWeights(folder, 'model');
+  const config: T5Config = {
+    layers: file.num_layers,
+    heads: file.num_heads,
+    headDim: file.d_kv,
+    width: file.d_model,
+    hidden: file.d_ff,
+    epsilon: file.layer_norm_epsilon,
+    buckets: file.relative_attention_num_buckets,
+    maxDistance: file.relative_attention_max_distance,
+  };
+  const table = weights.has('shared.weight') ? 'shared.weight' : 'encoder.embed_tokens.weight';
+  const { shape } = weights.entry(table);
+  if (shape.length !== 2 || shape[1] !== config.width) {
+    throw new TensorMismatch(table, `[ids, ${config.width}]`, `[${shape.join(', ')}]`);
+  }
+  return { weights, config, table };
+}
+
+/** Whether the weights hold what the configuration says, without loading them. @throws as `loadTextEncoder` */
+export async function checkTextEncoder(folder: string): Promise<Weights & { vocabulary: number }> {
+  const { weights, config, table } = await read(folder);
+  t5Graph(weights, config, { from: 0, to: config.layers, form: 'fused' });
+  return { ...weights, vocabulary: weights.entry(table).shape[0]! };
 }

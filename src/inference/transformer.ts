@@ -87,23 +87,7 @@ export async function loadTransformer(
   folder: string,
   { attention = 'fused', ...options }: TransformerOptions,
 ): Promise<Transformer> {
-  const file = await readConfig(folder, configSchema);
-  const stored = await openWeights(folder, 'diffusion_pytorch_model');
-  const weights = hasOriginalKeys(stored) ? fromOriginalKeys(stored) : stored;
-  const config: TransformerConfig = {
-    // A redistributed PixArt-Σ 900M says 28 and has 42.
-    layers: Math.max(file.num_layers, countLayers(weights)),
-    heads: file.num_attention_heads,
-    headDim: file.attention_head_dim,
-    captionChannels: file.caption_channels,
-    channels: file.in_channels,
-    outChannels: file.out_channels,
-    patchSize: file.patch_size,
-    normEpsilon: file.norm_eps,
-    // By what is there: `use_additional_conditions: null` means yes or no by the model's size.
-    microConditions: weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
-    compression: compressionOf(file.kv_compress_config ?? null, weights),
-  };
+  const { file, weights, config } = await read(folder);
   const sessionOptions = { prepack: weights.parameters < prepackBelow, ...options };
   const graphs = [
     conditioningGraph(weights, config),
@@ -188,6 +172,36 @@ export async function loadTransformer(
       await Promise.all([conditioner.release(), modulator.release(), denoiser.release()]);
     },
   };
+}
+
+/** Whether the weights hold what the configuration says, without loading them. @throws as `loadTransformer` */
+export async function checkTransformer(folder: string): Promise<Weights> {
+  const { weights, config } = await read(folder);
+  conditioningGraph(weights, config);
+  modulationGraph(weights, config);
+  denoisingGraph(weights, { config, form: 'fused' });
+  return weights;
+}
+
+async function read(folder: string) {
+  const file = await readConfig(folder, configSchema);
+  const stored = await openWeights(folder, 'diffusion_pytorch_model');
+  const weights = hasOriginalKeys(stored) ? fromOriginalKeys(stored) : stored;
+  const config: TransformerConfig = {
+    // A redistributed PixArt-Σ 900M says 28 and has 42.
+    layers: Math.max(file.num_layers, countLayers(weights)),
+    heads: file.num_attention_heads,
+    headDim: file.attention_head_dim,
+    captionChannels: file.caption_channels,
+    channels: file.in_channels,
+    outChannels: file.out_channels,
+    patchSize: file.patch_size,
+    normEpsilon: file.norm_eps,
+    // By what is there: `use_additional_conditions: null` means yes or no by the model's size.
+    microConditions: weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
+    compression: compressionOf(file.kv_compress_config ?? null, weights),
+  };
+  return { file, weights, config };
 }
 
 function floats(data: Float32Array, dims: readonly number[]): Tensor {

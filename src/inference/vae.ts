@@ -3,7 +3,7 @@ import { readConfig } from './checkpoints/config.ts';
 import { type AutoencoderConfig, decoderGraph, encoderGraph } from './networks/autoencoder.ts';
 import type { AttentionForm } from './networks/layers.ts';
 import { createSession, prepackBelow, type Session, type SessionOptions } from './onnx/session.ts';
-import { openWeights } from './onnx/weights.ts';
+import { openWeights, type Weights } from './onnx/weights.ts';
 import { type Planes, runTiled, type Tiling } from './tiling.ts';
 
 export type Vae = {
@@ -65,15 +65,7 @@ export async function loadVae(
   folder: string,
   { attention: form = 'fused', tiling = true, ...options }: VaeOptions,
 ): Promise<Vae> {
-  const file = await readConfig(folder, configSchema);
-  const weights = await openWeights(folder, 'diffusion_pytorch_model');
-  const config: AutoencoderConfig = {
-    channels: file.block_out_channels,
-    layersPerBlock: file.layers_per_block,
-    groups: file.norm_num_groups,
-    imageChannels: file.in_channels,
-    latentChannels: file.latent_channels,
-  };
+  const { file, weights, config } = await read(folder);
   // A decode's peak is many times what is kept: it goes back to the system.
   const sessionOptions = { prepack: weights.parameters < prepackBelow, arena: false, ...options };
   const decoder = await createSession(decoderGraph(weights, config, form), sessionOptions);
@@ -146,4 +138,24 @@ export async function loadVae(
       await (await encoder)?.release();
     },
   };
+}
+
+async function read(folder: string) {
+  const file = await readConfig(folder, configSchema);
+  const weights = await openWeights(folder, 'diffusion_pytorch_model');
+  const config: AutoencoderConfig = {
+    channels: file.block_out_channels,
+    layersPerBlock: file.layers_per_block,
+    groups: file.norm_num_groups,
+    imageChannels: file.in_channels,
+    latentChannels: file.latent_channels,
+  };
+  return { file, weights, config };
+}
+
+/** Whether the weights hold what the configuration says, without loading them. @throws as `loadVae` */
+export async function checkVae(folder: string): Promise<Weights> {
+  const { weights, config } = await read(folder);
+  decoderGraph(weights, config, 'fused');
+  return weights;
 }

@@ -3,12 +3,17 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
-import { openWeights, type Weights } from '../onnx/weights.ts';
+import { cleanCaption, plainCaption } from '../caption.ts';
+import type { Weights } from '../onnx/weights.ts';
 import type { LatentRgb } from '../preview.ts';
 import { defaults, limits, type ModelDescription, type Size, samplers } from '../request.ts';
 import { bins } from '../resolution.ts';
 import { samplerOf } from '../samplers.ts';
 import { parseConfig, type ScheduleConfig } from '../schedule.ts';
+import { checkTextEncoder } from '../text-encoder.ts';
+import { loadTokenizer, type Tokenizer } from '../tokenizer.ts';
+import { checkTransformer } from '../transformer.ts';
+import { checkVae } from '../vae.ts';
 
 /** A model folder that cannot be used as it is. The message names files relative to it. */
 export class ModelFolderDamaged extends DomainError {
@@ -24,6 +29,7 @@ export type ModelFolder = {
   /** Absolute folders; those that the model lacks are the shared parts' own. */
   readonly parts: Readonly<Record<Part, string>>;
   readonly description: ModelDescription & { readonly available: true };
+  readonly tokenizer: Tokenizer;
   readonly maxPromptTokens: number;
   readonly schedule: ScheduleConfig;
   /** Null: to be fitted. */
@@ -153,10 +159,16 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   await checkClasses(parts);
 
   const opened = {
-    transformer: await openWeights(parts.transformer, networks.transformer),
-    text_encoder: await openWeights(parts.text_encoder, networks.text_encoder),
-    vae: await openWeights(parts.vae, networks.vae),
+    transformer: await checkTransformer(parts.transformer),
+    text_encoder: await checkTextEncoder(parts.text_encoder),
+    vae: await checkVae(parts.vae),
   } satisfies Record<Network, Weights>;
+  const tokenizer = await loadTokenizer(parts.tokenizer);
+  if (tokenizer.vocabularySize > opened.text_encoder.vocabulary) {
+    throw new ModelFolderDamaged(
+      `Expected a text encoder for ${tokenizer.vocabularySize} tokens, but got one for ${opened.text_encoder.vocabulary}`,
+    );
+  }
   const schedule = parseConfig(await readText(join(parts.scheduler, 'scheduler_config.json')));
   const sampler = samplerOf(schedule);
   const { sample_size: sampleSize } = await need(
@@ -200,12 +212,23 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
       sizes,
       samplers: [sampler],
     },
+    tokenizer,
     maxPromptTokens,
     schedule,
     latentRgb: easel.latentRgb ?? null,
     weightFiles,
     revision: await revisionOf(folder, parts, Object.values(weightFiles).flat()),
   };
+}
+
+/** A prompt as the model reads it: cleaned or not, and cut to its length. */
+export function tokenize(
+  { tokenizer, maxPromptTokens }: Pick<ModelFolder, 'tokenizer' | 'maxPromptTokens'>,
+  prompt: string,
+  isCleaned: boolean,
+): ReturnType<Tokenizer['encode']> {
+  const caption = isCleaned ? cleanCaption(prompt) : plainCaption(prompt);
+  return tokenizer.encode(caption, maxPromptTokens);
 }
 
 /** The pipeline's class, where there is a `model_index.json`; transformers alone have none. */
@@ -252,13 +275,6 @@ async function findParts(folder: string, named: string | undefined): Promise<Rec
   if (missing.length > 0) {
     throw new ModelFolderDamaged(
       `Expected ${missing.map((part) => `${part}/`).join(', ')} in the model folder or in ${basename(shared)}/ beside it, but got neither`,
-    );
-  }
-  const tokenizers = ['tokenizer.json', 'spiece.model'];
-  const names = await readdir(found.tokenizer!);
-  if (!tokenizers.some((name) => names.includes(name))) {
-    throw new ModelFolderDamaged(
-      `Expected ${tokenizers.join(' or ')} in tokenizer/, but got neither`,
     );
   }
   return found as Record<Part, string>;
