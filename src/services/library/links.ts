@@ -1,7 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { DomainError } from '../../errors.ts';
-import type { ImageFormat } from '../../images/formats.ts';
-import { imageFormats } from '../../images/formats.ts';
+import { type ImageFormat, imageFormats } from '../../images/formats.ts';
 import { type ImageFit, renditionWidths, snapWidth } from '../../images/renditions.ts';
 import { isUuid } from './global-id.ts';
 
@@ -114,16 +113,17 @@ const signedQuery = /^(.*)&signature=([\w-]+)$/;
 function parametersOf(options: LinkOptions, expiresAt: number): URLSearchParams {
   const { width, height, fit, format, download, stripMetadata } = options;
   const isBox = width != null && height != null;
-  return new URLSearchParams([
-    ...(width == null ? [] : [['width', `${snapped('width', width)}`]]),
-    ...(height == null ? [] : [['height', `${snapped('height', height)}`]]),
+  const entries: (readonly [string, string] | null)[] = [
+    width == null ? null : ['width', `${snapped('width', width)}`],
+    height == null ? null : ['height', `${snapped('height', height)}`],
     // A fit says something of a box only: with one side it is all the same.
-    ...(isBox && fit === 'COVER' ? [['fit', 'COVER']] : []),
-    ...(format ? [['format', format]] : []),
-    ...(download ? [['download', '1']] : []),
-    ...(stripMetadata ? [['strip', '1']] : []),
+    isBox && fit === 'COVER' ? ['fit', 'COVER'] : null,
+    format ? ['format', format] : null,
+    download ? ['download', '1'] : null,
+    stripMetadata ? ['strip', '1'] : null,
     ['expires', `${expiresAt / 1000}`],
-  ]);
+  ];
+  return new URLSearchParams(Object.fromEntries(entries.filter((entry) => entry !== null)));
 }
 
 function snapped(name: 'width' | 'height', got: number): number {

@@ -1,0 +1,91 @@
+import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
+import { DomainError, type ErrorCode, errorCodes } from '../errors.ts';
+import type { Log } from './log.ts';
+
+/** `extensions` of every error that leaves the server. */
+export type ErrorExtensions = {
+  readonly code: ErrorCode;
+  readonly requestId: string;
+  readonly path?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  readonly got?: string | number;
+  readonly retryAfter?: number;
+};
+
+/**
+ * The one place where faults become what a client reads. A `DomainError` is told as it is, GraphQL's
+ * own faults keep their words and get a code; everything else is a defect: the client gets the
+ * request's id, under which the log has the rest. Nothing ever carries a stack trace.
+ */
+export function mapError(
+  error: unknown,
+  { requestId, log }: { requestId: string; log: Log },
+): GraphQLFormattedError & { extensions: ErrorExtensions } {
+  const cause = causeOf(error);
+  const place =
+    error instanceof GraphQLError ? { locations: error.locations, path: error.path } : {};
+  const where = JSON.parse(JSON.stringify(place)); // Leaves out what is undefined.
+
+  if (cause instanceof DomainError) {
+    const { code, details, message } = cause;
+    if (code === 'INTERNAL_SERVER_ERROR') log.error({ requestId, err: cause }, message);
+    return { message, ...where, extensions: { code, requestId, ...details } };
+  }
+  const code = codeOf(error, cause);
+  if (cause instanceof GraphQLError && code !== 'INTERNAL_SERVER_ERROR') {
+    return { message: cause.message, ...where, extensions: { code, requestId } };
+  }
+  log.error({ requestId, err: cause, graphqlPath: where.path }, 'masked an error');
+  return {
+    message: `Something went wrong here; the server's log has more under ${requestId}`,
+    ...where,
+    extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
+  };
+}
+
+/** GraphQL wraps what a resolver or a scalar throws, sometimes more than once. */
+function causeOf(error: unknown): unknown {
+  let cause = error;
+  while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;
+  return cause;
+}
+
+function codeOf(error: unknown, cause: unknown): ErrorCode {
+  for (const candidate of [cause, error]) {
+    if (!(candidate instanceof GraphQLError)) continue;
+    const known = errorCodes.find((code) => code === candidate.extensions['code']);
+    if (known && known !== 'INTERNAL_SERVER_ERROR') return known;
+    // The parser's own errors, and values of variables that do not fit, come without a code.
+    if (candidate.message.startsWith('Syntax Error')) return 'GRAPHQL_PARSE_FAILED';
+    const isVariable = candidate.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
+    if (isVariable && candidate.path === undefined) return 'BAD_USER_INPUT';
+    if (candidate.extensions['code'] === 'OPERATION_RESOLUTION_FAILURE') return 'BAD_REQUEST';
+  }
+  return 'INTERNAL_SERVER_ERROR';
+}
+
+/** What a fault of each code is in HTTP, outside of GraphQL. */
+export function statusOf(code: ErrorCode): number {
+  switch (code) {
+    case 'UNAUTHENTICATED':
+      return 401;
+    case 'FORBIDDEN':
+      return 403;
+    case 'NOT_FOUND':
+      return 404;
+    case 'RATE_LIMITED':
+    case 'QUEUE_FULL':
+      return 429;
+    case 'INTERNAL_SERVER_ERROR':
+    case 'ENGINE_FAILED':
+      return 500;
+    case 'MODEL_UNAVAILABLE':
+    case 'OUT_OF_MEMORY':
+      return 503;
+    case 'QUOTA_EXCEEDED':
+      return 507;
+    default:
+      return 400;
+  }
+}

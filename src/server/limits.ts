@@ -1,0 +1,131 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { DomainError } from '../errors.ts';
+
+/** Of one operation, and of what carries it. */
+export const requestLimits = {
+  /** Bytes of a body, or of a WebSocket message: a prompt of 8,000 characters is at most 32 kB. */
+  bodyBytes: 512 * 1024,
+  /** Parts that the parser takes; the introspection of GraphiQL has about 400. */
+  tokens: 5_000,
+  /** Fields inside fields; GraphiQL's introspection goes down 15. */
+  depth: 20,
+  /** Fields under another name than their own. */
+  aliases: 60,
+  /** Fields, those of list members times the length that is asked for. */
+  cost: 100_000,
+  /** Operations of one WebSocket at once. */
+  operationsPerSocket: 100,
+  /** WebSockets at once. */
+  sockets: 5_000,
+} as const;
+
+export class QueryTooComplex extends DomainError {
+  constructor(what: string, got: number, max: number) {
+    super('QUERY_TOO_COMPLEX', `Expected at most ${max} ${what} in an operation, but got ${got}`, {
+      max,
+      got,
+    });
+  }
+}
+
+type Weight = { readonly depth: number; readonly aliases: number; readonly cost: number };
+
+/**
+ * Every fragment is weighed once, however often it is spread: the check itself cannot be made slow.
+ * @throws QueryTooComplex
+ */
+export function checkComplexity(
+  document: DocumentNode,
+  { operationName, variables }: { operationName?: string | null; variables: Variables },
+): void {
+  const operation = getOperationAST(document, operationName);
+  if (!operation) return; // Whoever executes it says so, in its own words.
+  const weight = weigh(operation, fragmentsOf(document), variables);
+  const { depth, aliases, cost } = requestLimits;
+  if (weight.depth > depth) throw new QueryTooComplex('levels', weight.depth, depth);
+  if (weight.aliases > aliases) throw new QueryTooComplex('aliases', weight.aliases, aliases);
+  if (weight.cost > cost) throw new QueryTooComplex('fields', weight.cost, cost);
+}
+
+type Variables = Readonly<Record<string, unknown>>;
+
+function weigh(
+  operation: OperationDefinitionNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  variables: Variables,
+): Weight {
+  const weighed = new Map<string, Weight>();
+
+  const ofFragment = (name: string): Weight => {
+    const known = weighed.get(name);
+    if (known) return known;
+    // Held against circles; validation refuses them in better words.
+    weighed.set(name, nothing);
+    const weight = ofSet(fragments.get(name)?.selectionSet);
+    weighed.set(name, weight);
+    return weight;
+  };
+
+  const ofSet = (set: SelectionSetNode | undefined): Weight =>
+    (set?.selections ?? []).map(ofSelection).reduce(plus, nothing);
+
+  const ofSelection = (node: SelectionNode): Weight => {
+    switch (node.kind) {
+      case Kind.INLINE_FRAGMENT:
+        return ofSet(node.selectionSet);
+      case Kind.FRAGMENT_SPREAD:
+        return ofFragment(node.name.value);
+      case Kind.FIELD: {
+        const inside = ofSet(node.selectionSet);
+        return {
+          depth: inside.depth + 1,
+          aliases: inside.aliases + (node.alias ? 1 : 0),
+          cost: 1 + inside.cost * lengthOf(node, variables),
+        };
+      }
+    }
+  };
+
+  return ofSet(operation.selectionSet);
+}
+
+const nothing: Weight = { depth: 0, aliases: 0, cost: 0 };
+
+function plus(a: Weight, b: Weight): Weight {
+  return {
+    depth: Math.max(a.depth, b.depth),
+    aliases: a.aliases + b.aliases,
+    cost: a.cost + b.cost,
+  };
+}
+
+const connections: ReadonlySet<string> = new Set(['projects', 'generations', 'assets']);
+
+/** How many a field may answer with. Other lists are short: they count once. */
+function lengthOf(field: FieldNode, variables: Variables): number {
+  const argument = (name: string) => {
+    const node = field.arguments?.find((given) => given.name.value === name)?.value;
+    if (node?.kind === Kind.VARIABLE) return variables[node.name.value];
+    if (node?.kind === Kind.INT) return Number(node.value);
+    return node?.kind === Kind.LIST ? node.values : undefined;
+  };
+  const ids = argument('ids');
+  if (Array.isArray(ids)) return Math.max(1, ids.length);
+  const asked = argument('last') ?? argument('first');
+  if (typeof asked === 'number') return Math.min(200, Math.max(1, asked));
+  return connections.has(field.name.value) ? 50 : 1;
+}
+
+function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {
+  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
+  return new Map(fragments.map((node) => [node.name.value, node]));
+}

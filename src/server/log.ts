@@ -1,0 +1,30 @@
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+
+export type Log = Logger;
+
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** One line of JSON for each entry; for people at a terminal a short text. To standard output. */
+export function createLog(level: LogLevel, { isTerminal }: { isTerminal: boolean }): Log {
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime };
+  return isTerminal ? pino(options, textual) : pino(options, pino.destination({ sync: true }));
+}
+
+const levelNames: Record<number, string> = { 20: 'debug', 30: '', 40: 'warning', 50: 'error' };
+
+/** `12:00:00 warning message (key value, …)` */
+const textual: DestinationStream = {
+  write(line) {
+    const { level, time, msg, err, ...fields } = JSON.parse(line);
+    const name = levelNames[level] ? `${levelNames[level]} ` : '';
+    const rest = Object.entries(fields).map(([key, value]) => `${key} ${shown(value)}`);
+    const tail = rest.length === 0 ? '' : ` (${rest.join(', ')})`;
+    const trace = err?.stack ? `\n${err.stack}` : '';
+    process.stdout.write(`${String(time).slice(11, 19)} ${name}${msg}${tail}${trace}\n`);
+  },
+};
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

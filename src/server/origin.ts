@@ -1,0 +1,63 @@
+import type { IncomingMessage } from 'node:http';
+import { DomainError } from '../errors.ts';
+
+/**
+ * A web page that somebody visits must not own a local Easel. CORS and CSRF checks do not cover
+ * WebSockets, and a name that its owner points at 127.0.0.1 passes for the page's own: so `Host` and
+ * `Origin` are looked at before anything else, of every request and every upgrade.
+ */
+export type OriginRules = {
+  /** Names under which this server is reached, beside those of the loopback. Lower case, without port. */
+  readonly hosts: ReadonlySet<string>;
+  /** Origins of other pages that may use it, for example `http://localhost:5173`. */
+  readonly origins: ReadonlySet<string>;
+};
+
+export class ForeignHost extends DomainError {
+  constructor(got: string) {
+    super(
+      'FORBIDDEN',
+      `Expected a Host that is this server's, but got "${got.slice(0, 100)}": add its name to ALLOWED_HOSTS`,
+    );
+  }
+}
+
+export class ForeignOrigin extends DomainError {
+  constructor(got: string) {
+    super(
+      'FORBIDDEN',
+      `Expected an Origin that may use this server, but got "${got.slice(0, 100)}": add it to ALLOWED_ORIGINS`,
+    );
+  }
+}
+
+const loopback = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+export type Caller = {
+  /** As the client wrote it, with its port. */
+  readonly host: string;
+  /** Null where the request does not come from a page. */
+  readonly origin: string | null;
+};
+
+/** @throws ForeignHost, ForeignOrigin */
+export function checkOrigin(request: IncomingMessage, rules: OriginRules): Caller {
+  const host = (request.headers.host ?? '').toLowerCase();
+  const name = hostname(host);
+  if (name === null || !(loopback.has(name) || rules.hosts.has(name))) throw new ForeignHost(host);
+  const origin = request.headers.origin?.toLowerCase() ?? null;
+  if (origin !== null && !isOwn(origin, host) && !rules.origins.has(origin)) {
+    throw new ForeignOrigin(origin);
+  }
+  return { host, origin };
+}
+
+/** A page that this server itself sent, behind a proxy that speaks TLS or not. */
+function isOwn(origin: string, host: string): boolean {
+  return origin === `http://${host}` || origin === `https://${host}`;
+}
+
+/** Null for what is no `name[:port]`. */
+function hostname(host: string): string | null {
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/.exec(host)?.[1] ?? null;
+}

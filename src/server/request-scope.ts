@@ -1,0 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+
+/** What belongs to the request that runs right now, where no argument can carry it. */
+export type RequestScope = { readonly requestId: string };
+
+export const requestScope = new AsyncLocalStorage<RequestScope>();
+
+/** Short enough to read out on the telephone, and never twice in a log. */
+export function newRequestId(): string {
+  return randomBytes(9).toString('base64url');
+}
