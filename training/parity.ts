@@ -1,0 +1,151 @@
+/**
+ * Easel's side of `parity.py`: one JSON job per line on standard input, one JSON answer per line on
+ * standard output. Tensors are files of little-endian float32. It only joins the engine's own doors.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { cleanCaption, plainCaption } from '../src/inference/caption.ts';
+import { createDenoiser } from '../src/inference/denoiser.ts';
+import { initialLatents, stepNoise } from '../src/inference/latents.ts';
+import type { Sampler } from '../src/inference/request.ts';
+import { sample } from '../src/inference/samplers.ts';
+import { createSchedule, parseConfig } from '../src/inference/schedule.ts';
+import { loadTextEncoder } from '../src/inference/text-encoder.ts';
+import { loadTokenizer } from '../src/inference/tokenizer.ts';
+import { loadTransformer } from '../src/inference/transformer.ts';
+import { createTurns } from '../src/inference/turns.ts';
+import { loadVae } from '../src/inference/vae.ts';
+
+type Job = { folder: string; out: string } & (
+  | {
+      kind: 'transformer';
+      latents: string;
+      height: number;
+      width: number;
+      timesteps: number[];
+      /** Of each sample: a file of (tokens, channels), and how many tokens. */
+      captions: { file: string; tokens: number }[];
+    }
+  | { kind: 't5'; ids: number[][] }
+  | { kind: 'decode' | 'encode'; input: string; height: number; width: number }
+  | {
+      kind: 'pipeline';
+      prompt: string;
+      negative: string;
+      clean: boolean;
+      maxTokens: number;
+      sampler: Sampler;
+      steps: number;
+      guidanceScale: number;
+      seed: number;
+      /** Pixels. */
+      height: number;
+      width: number;
+    }
+  | { kind: 'noise'; seed: number; count: number; step: number }
+);
+
+const options = { provider: 'cpu', threads: 1 } as const;
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const answer = await run(JSON.parse(line) as Job).catch((error: unknown) => ({
+    error: error instanceof Error ? `${error.message} ${error.stack}` : String(error),
+  }));
+  console.log(JSON.stringify(answer));
+}
+
+async function run(job: Job): Promise<object> {
+  switch (job.kind) {
+    case 'transformer': {
+      const transformer = await loadTransformer(job.folder, options);
+      const latents = await floats(job.latents);
+      const size = latents.length / job.timesteps.length;
+      const noise: Float32Array[] = [];
+      for (const [i, timestep] of job.timesteps.entries()) {
+        const { file, tokens } = job.captions[i]!;
+        const conditioning = await transformer.condition({ data: await floats(file), tokens });
+        const one = latents.slice(i * size, (i + 1) * size);
+        noise.push(await transformer.predict(one, job.height, job.width, timestep, conditioning));
+      }
+      await transformer.release();
+      return write(job.out, noise);
+    }
+    case 't5': {
+      const encoder = await loadTextEncoder(job.folder, options);
+      const embeddings: Float32Array[] = [];
+      for (const ids of job.ids) embeddings.push((await encoder.encode(ids)).data);
+      await encoder.release();
+      return write(job.out, embeddings);
+    }
+    case 'decode':
+    case 'encode': {
+      const vae = await loadVae(job.folder, options);
+      const input = await floats(job.input);
+      if (job.kind === 'decode') {
+        const { data } = await vae.decode(input, job.height, job.width);
+        await vae.release();
+        return write(job.out, [data]);
+      }
+      const { mean, logvar } = await vae.encode(input, job.height, job.width);
+      await vae.release();
+      return write(job.out, [mean, logvar]);
+    }
+    case 'noise':
+      return write(job.out, [stepNoise(job.seed, job.step, job.count)]);
+    case 'pipeline': {
+      const network = (name: string) => join(job.folder, name);
+      const tokenizer = await loadTokenizer(network('tokenizer'));
+      const encoder = await loadTextEncoder(network('text_encoder'), options);
+      const transformer = await loadTransformer(network('transformer'), options);
+      const vae = await loadVae(network('vae'), options);
+      const scheduler = await readFile(network('scheduler/scheduler_config.json'), 'utf8');
+      const schedule = createSchedule(parseConfig(scheduler));
+      const clean = job.clean ? cleanCaption : plainCaption;
+      const ids = [job.prompt, job.negative].map(
+        (text) => tokenizer.encode(clean(text), job.maxTokens).ids,
+      );
+      const [conditioning, unconditional] = await Promise.all(
+        ids.map(async (own) => transformer.condition(await encoder.encode(own))),
+      );
+      const [latentHeight, latentWidth] = [job.height / 8, job.width / 8];
+      const denoiser = createDenoiser(createTurns());
+      const guidance =
+        job.guidanceScale > 1
+          ? { scale: job.guidanceScale, unconditional: unconditional! }
+          : null;
+      let latents = initialLatents(job.seed, job);
+      const steps = sample(job.sampler, schedule, {
+        latents,
+        steps: job.steps,
+        denoise: (noisy, timestep) =>
+          denoiser.denoise({
+            job: { share: '', order: 0, isCanceled: () => false },
+            transformer,
+            latents: noisy,
+            latentHeight,
+            latentWidth,
+            timestep,
+            conditioning: conditioning!,
+            guidance,
+          }),
+        noise: (step) => stepNoise(job.seed, step, latents.length),
+      });
+      for await (const step of steps) latents = step.latents;
+      const picture = await vae.decode(latents, latentHeight, latentWidth);
+      await Promise.all([encoder.release(), transformer.release(), vae.release()]);
+      return { ids, ...(await write(job.out, [latents, picture.data])) };
+    }
+  }
+}
+
+async function floats(file: string): Promise<Float32Array> {
+  const bytes = await readFile(file);
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+async function write(file: string, tensors: readonly Float32Array[]): Promise<object> {
+  const bytes = tensors.map((t) => Buffer.from(t.buffer, t.byteOffset, t.byteLength));
+  await writeFile(file, Buffer.concat(bytes));
+  return { counts: tensors.map((tensor) => tensor.length) };
+}
