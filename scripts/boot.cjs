@@ -57,7 +57,7 @@ function hashOf(names) {
 function readStamps() {
   try {
     return JSON.parse(fs.readFileSync(stampFile, 'utf8'));
-  } catch (error) {
+  } catch (_error) {
     return {};
   }
 }
@@ -119,7 +119,7 @@ function isInstalled() {
         (there[name] && there[name].version === lock[name].version)
       );
     });
-  } catch (error) {
+  } catch (_error) {
     return false;
   }
 }
