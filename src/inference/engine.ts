@@ -155,13 +155,18 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       canceled: new Int32Array(new SharedArrayBuffer(4)),
       inbox: createInbox<JobEvent>(),
     };
+    let tellAborted: () => void = () => undefined;
+    const aborted = new Promise<void>((resolve) => {
+      tellAborted = resolve;
+    });
     const cancel = () => {
       Atomics.store(job.canceled, 0, 1);
       thread.post({ type: 'cancel', job: id });
+      tellAborted();
     };
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      await thread.whenReady();
+      await Promise.race([thread.whenReady(), aborted]);
       refuseWhenClosing();
       if (signal.aborted) return;
       jobs.set(id, job);
@@ -177,6 +182,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       const provenance = provenanceOf(model);
       provenance.catch(() => undefined);
       for await (const event of job.inbox.events()) {
+        if (signal.aborted) return;
         yield event.type === 'image' ? { ...event, provenance: await provenance } : event;
       }
     } finally {

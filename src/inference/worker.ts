@@ -25,6 +25,7 @@ async function serve(): Promise<void> {
   const { provider, attention } = await chooseProvider(asked, threads);
   const turns = createTurns();
   const models = createModels({ max: maxModels, turns, provider, threads, attention });
+  const running = new Set<Promise<void>>();
   const engine = { models, turns, embeddings: createEmbeddings() };
 
   async function generate(command: Extract<Command, { type: 'generate' }>): Promise<void> {
@@ -54,18 +55,26 @@ async function serve(): Promise<void> {
     }
   }
 
+  /** Without its port and its models the thread has nothing left to do, and ends by itself. */
+  async function close(): Promise<void> {
+    await Promise.all(running);
+    await models.close();
+    port.close();
+  }
+
   port.on('message', (command: Command) => {
     switch (command.type) {
-      case 'generate':
-        void generate(command);
+      case 'generate': {
+        const job = generate(command).finally(() => running.delete(job));
+        running.add(job);
         break;
+      }
       case 'cancel':
         turns.sweep();
         models.sweep();
         break;
       case 'close':
-        // Without its port and its models the thread has nothing left to do, and ends by itself.
-        void models.close().then(() => port.close());
+        void close();
         break;
     }
   });
