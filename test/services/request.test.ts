@@ -1,0 +1,204 @@
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { DomainError } from '../../src/errors.ts';
+import { type GenerateInput, priorities } from '../../src/services/generations/generations.ts';
+import type { SettingsInput } from '../../src/services/generations/settings.ts';
+import { toGlobalId } from '../../src/services/library/global-id.ts';
+import { type Atelier, never, openAtelier } from './support/atelier.ts';
+
+let atelier: Atelier;
+beforeAll(async () => {
+  atelier = await openAtelier({ maxQueued: 5 });
+});
+afterEach(() => atelier.clear());
+afterAll(() => atelier.close());
+
+const refusal = async (input: GenerateInput) => {
+  const viewer = await atelier.newViewer();
+  const answer = atelier.generations.request(viewer, input, never);
+  return answer.then(
+    () => null,
+    (error: unknown) => error,
+  );
+};
+
+test('fills in every default, and fixes the seed', async () => {
+  const viewer = await atelier.newViewer();
+  const input = { settings: { prompt: 'a boat' } };
+  const { generation, replayed } = await atelier.generations.request(viewer, input, never);
+  expect(replayed).toBe(false);
+  expect(generation).toMatchObject({
+    ownerId: viewer.id,
+    projectId: viewer.defaultProjectId,
+    kind: 'TEXT_TO_IMAGE',
+    status: 'QUEUED',
+    prompt: 'a boat',
+    negativePrompt: '',
+    cleanCaption: true,
+    model: 'tiny',
+    width: 64,
+    height: 64,
+    exactSize: false,
+    steps: 4,
+    guidanceScale: 4.5,
+    guidanceStart: 0,
+    guidanceEnd: 1,
+    sampler: 'DPMPP_2M',
+    count: 1,
+    priority: 1,
+  });
+  const other = await atelier.generations.request(viewer, input, never);
+  expect(other.generation.seed).not.toBe(generation.seed);
+});
+
+test('snaps the size to the nearest bin, unless it is to be exact', async () => {
+  const viewer = await atelier.newViewer();
+  const wide = { prompt: '', width: 200, height: 100 };
+  expect(await atelier.ask(viewer, { settings: wide })).toMatchObject({ width: 96, height: 48 });
+  const exact = { prompt: '', width: 208, height: 112, exactSize: true };
+  expect(await atelier.ask(viewer, { settings: exact })).toMatchObject({ width: 208, height: 112 });
+  expect(await refusal({ settings: { ...exact, width: 200 } })).toMatchObject({
+    code: 'BAD_USER_INPUT',
+    details: { path: ['settings', 'width'], got: 200 },
+  });
+});
+
+test.each<[Partial<SettingsInput>, object]>([
+  [{ count: 9 }, { path: ['settings', 'count'], min: 1, max: 8, got: 9 }],
+  [{ count: 0 }, { path: ['settings', 'count'], min: 1, max: 8, got: 0 }],
+  [{ steps: 101 }, { path: ['settings', 'steps'], min: 1, max: 100, got: 101 }],
+  [
+    { steps: 2, sampler: 'DMD' },
+    { path: ['settings', 'steps'], min: 1, max: 1, got: 2 },
+  ],
+  [{ guidanceScale: -1 }, { path: ['settings', 'guidanceScale'], min: 0, max: 30, got: -1 }],
+  [{ guidanceScale: Number.NaN }, { path: ['settings', 'guidanceScale'] }],
+  [{ guidanceEnd: 1.5 }, { path: ['settings', 'guidanceEnd'], min: 0, max: 1, got: 1.5 }],
+  [
+    { guidanceStart: 0.6, guidanceEnd: 0.5 },
+    { path: ['settings', 'guidanceEnd'], min: 0.6 },
+  ],
+  [{ width: 63 }, { path: ['settings', 'width'], min: 64, max: 4096, got: 63 }],
+  [{ seed: -1 }, { path: ['settings', 'seed'], min: 0, got: -1 }],
+  [{ seed: Number.MAX_SAFE_INTEGER, count: 2 }, { path: ['settings', 'seed'] }],
+  [{ seed: 0.5 }, { path: ['settings', 'seed'], got: 0.5 }],
+  [{ prompt: 'x'.repeat(8001) }, { path: ['settings', 'prompt'], max: 8000, got: 8001 }],
+  [{ prompt: 'a\0b' }, { path: ['settings', 'prompt'] }],
+  [{ negativePrompt: '\ud800' }, { path: ['settings', 'negativePrompt'] }],
+  [{ model: 'none' }, { path: ['settings', 'model'] }],
+  [{ sampler: 'LCM' }, { path: ['settings', 'sampler'] }],
+])('refuses %o with the field, its limits and what came', async (settings, details) => {
+  const error = await refusal({ settings: { prompt: 'a boat', ...settings } });
+  expect(error).toMatchObject({ code: 'BAD_USER_INPUT', details });
+  expect(String(error)).toMatch(/Expected .+, but got /);
+});
+
+test('refuses what stands beside the settings, too', async () => {
+  const settings = { prompt: 'a boat' };
+  const fields = [
+    { clientReference: 'x'.repeat(201) },
+    { idempotencyKey: '' },
+    { waitSeconds: 61 },
+    { waitSeconds: -1 },
+  ];
+  for (const field of fields) {
+    const path = Object.keys(field);
+    expect(await refusal({ settings, ...field })).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      details: { path },
+    });
+  }
+});
+
+test('a damaged model is unavailable, and says why', async () => {
+  expect(await refusal({ settings: { prompt: '', model: 'broken' } })).toMatchObject({
+    code: 'MODEL_UNAVAILABLE',
+    message: expect.stringContaining('transformer.safetensors is cut off'),
+  });
+});
+
+test('does not queue into the project of another', async () => {
+  const other = await atelier.newViewer();
+  const ids = [toGlobalId('Project', other.defaultProjectId), 'nonsense', toGlobalId('Model', 'x')];
+  for (const projectId of ids) {
+    expect(await refusal({ settings: { prompt: '' }, projectId })).toMatchObject({
+      code: 'NOT_FOUND',
+      details: { path: ['projectId'] },
+    });
+  }
+});
+
+test('one key is one generation, however many ask at once', async () => {
+  const viewer = await atelier.newViewer();
+  const input = { settings: { prompt: 'a boat' }, idempotencyKey: 'once' };
+  const same = {
+    idempotencyKey: 'once',
+    settings: { count: null, prompt: 'a boat' },
+    waitSeconds: 0,
+  };
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, i) =>
+      atelier.generations.request(viewer, i % 2 ? input : same, never),
+    ),
+  );
+  expect(new Set(answers.map(({ generation }) => generation.id)).size).toBe(1);
+  expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+  const other = { ...input, settings: { prompt: 'a ship' } };
+  await expect(atelier.generations.request(viewer, other, never)).rejects.toMatchObject({
+    code: 'IDEMPOTENCY_CONFLICT',
+  });
+  const stranger = await atelier.newViewer();
+  expect((await atelier.generations.request(stranger, other, never)).replayed).toBe(false);
+});
+
+test('the queue of a user is full at its limit, exactly, and a refusal leaves nothing behind', async () => {
+  const viewer = await atelier.newViewer();
+  const answers = await Promise.allSettled(Array.from({ length: 9 }, () => atelier.ask(viewer)));
+  const refused = answers.flatMap((answer) =>
+    answer.status === 'rejected' ? [answer.reason] : [],
+  );
+  expect(refused).toHaveLength(4);
+  for (const reason of refused) expect(reason).toMatchObject({ code: 'QUEUE_FULL' });
+  expect(await atelier.client.event.count({ where: { ownerId: viewer.id } })).toBe(5);
+  expect(await atelier.ask(await atelier.newViewer())).toMatchObject({ status: 'QUEUED' });
+});
+
+test('whatever comes is queued, or refused with a code and a sentence', async () => {
+  const number = fc.option(fc.oneof(fc.double(), fc.integer(), fc.constant(64)));
+  const text = fc.option(fc.string({ unit: 'binary', maxLength: 300 }));
+  const settings = fc.record({
+    prompt: fc.string({ unit: 'binary' }),
+    negativePrompt: text,
+    model: fc.option(fc.oneof(fc.constant('tiny'), fc.string({ unit: 'binary' }))),
+    width: number,
+    height: number,
+    exactSize: fc.option(fc.boolean()),
+    steps: number,
+    guidanceScale: number,
+    guidanceStart: number,
+    guidanceEnd: number,
+    sampler: fc.option(fc.constantFrom('DPMPP_2M' as const, 'LCM' as const, 'DMD' as const)),
+    seed: number,
+    count: number,
+  });
+  const input = fc.record({
+    settings,
+    projectId: text,
+    idempotencyKey: text,
+    clientReference: text,
+    priority: fc.option(fc.constantFrom(...priorities)),
+  });
+  const viewer = await atelier.newViewer();
+  await fc.assert(
+    fc.asyncProperty(input, async (asked) => {
+      try {
+        const { generation } = await atelier.generations.request(viewer, asked, never);
+        await atelier.client.generation.delete({ where: { id: generation.id } });
+      } catch (error) {
+        expect(error).toBeInstanceOf(DomainError);
+        expect(String(error)).toMatch(/Expected .+/);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});

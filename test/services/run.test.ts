@@ -1,0 +1,271 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { DomainError } from '../../src/errors.ts';
+import { readMetadata } from '../../src/images/metadata.ts';
+import type { CrashPoint } from '../../src/services/generations/run.ts';
+import { type Storage, StorageFull } from '../../src/storage/storage.ts';
+import { type Atelier, idOf, openAtelier } from './support/atelier.ts';
+import { draws, shutAt } from './support/stand-in.ts';
+
+let atelier: Atelier;
+beforeAll(async () => {
+  atelier = await openAtelier();
+});
+afterEach(() => atelier.clear());
+afterAll(() => atelier.close());
+
+class EngineLost extends DomainError {
+  readonly retryable = true;
+  constructor() {
+    super('ENGINE_FAILED', 'Expected the engine to live, but it died');
+  }
+}
+
+const settings = { prompt: 'a boat', seed: 7 };
+const imagesOf = (generationId: string) =>
+  atelier.client.asset.findMany({ where: { generationId }, orderBy: { index: 'asc' } });
+const filesOf = async (generationId: string) => {
+  const keys: string[] = [];
+  for await (const { key } of atelier.storage.list(`originals/${generationId}/`)) keys.push(key);
+  return keys.sort();
+};
+
+test('stores every image with its file, its metadata and its seed', async () => {
+  const viewer = await atelier.newViewer();
+  await atelier.run(draws());
+  const asked = await atelier.ask(viewer, { settings: { ...settings, count: 3 } });
+  const ended = await atelier.ended(viewer, asked);
+  expect(ended).toMatchObject({ status: 'SUCCEEDED', stage: null, runnerId: null });
+  expect(ended.finishedAt).toBeInstanceOf(Date);
+  expect(ended.provenance).toMatchObject({ executionProvider: 'cpu' });
+  expect(ended.timings).toEqual([{ stage: 'DENOISING', milliseconds: 15 }]);
+  const images = await imagesOf(asked.id);
+  expect(images.map(({ index, seed }) => [index, seed])).toEqual([
+    [0, 7n],
+    [1, 8n],
+    [2, 9n],
+  ]);
+  expect(await filesOf(asked.id)).toEqual(images.map(({ storageKey }) => storageKey).sort());
+  const png = await atelier.storage.read(images[1]!.storageKey);
+  expect(png.length).toBe(Number(images[1]!.bytes));
+  expect(readMetadata(png).easel?.settings).toMatchObject({ prompt: 'a boat', seed: 8 });
+});
+
+test('cancels what waits, what runs, and leaves alone what has ended', async () => {
+  const viewer = await atelier.newViewer();
+  const waiting = await atelier.ask(viewer);
+  expect(await atelier.generations.cancel(viewer, idOf(waiting))).toMatchObject({
+    generation: { status: 'CANCELED' },
+    alreadyFinished: false,
+  });
+
+  const second = shutAt(2, ({ seed }) => seed === 2);
+  await atelier.run(draws(second.gate));
+  const running = await atelier.ask(viewer, { settings: { ...settings, seed: 1, count: 2 } });
+  await second.arrived;
+  const events = await atelier.watchToEnd(viewer, waiting);
+  expect(events.map(({ type }) => type)).toEqual(['GenerationCanceled']);
+  const canceled = await atelier.generations.cancel(viewer, idOf(running));
+  expect(canceled).toMatchObject({ generation: { status: 'CANCELED' }, alreadyFinished: false });
+  const again = await atelier.generations.cancel(viewer, idOf(running));
+  expect(again).toMatchObject({ generation: { status: 'CANCELED' }, alreadyFinished: true });
+
+  const done = await atelier.ask(viewer, { settings });
+  await atelier.ended(viewer, done);
+  expect(await atelier.generations.cancel(viewer, idOf(done))).toMatchObject({
+    generation: { status: 'SUCCEEDED' },
+    alreadyFinished: true,
+  });
+});
+
+test('a cancelled engine job is let go of, and its place is free', async () => {
+  const viewer = await atelier.newViewer();
+  const stuck = shutAt(1, ({ seed }) => seed === 1);
+  await atelier.run(draws(stuck.gate), { concurrency: 1 });
+  const first = await atelier.ask(viewer, { settings: { ...settings, seed: 1 } });
+  const second = await atelier.ask(viewer, { settings: { ...settings, seed: 5 } });
+  await stuck.arrived;
+  await atelier.generations.cancel(viewer, idOf(first));
+  expect((await atelier.ended(viewer, second)).status).toBe('SUCCEEDED');
+});
+
+test('an image that is finished after the cancel leaves no file and no row', async () => {
+  const viewer = await atelier.newViewer();
+  const asked = await atelier.ask(viewer, { settings });
+  const runner = await atelier.run(draws(), {
+    reached: async (point: CrashPoint) => {
+      if (point === 'file-renamed') await atelier.generations.cancel(viewer, idOf(asked));
+    },
+  });
+  expect((await atelier.ended(viewer, asked)).status).toBe('CANCELED');
+  await runner.stop();
+  expect(await filesOf(asked.id)).toEqual([]);
+  expect(await imagesOf(asked.id)).toEqual([]);
+});
+
+test('keeps the images it has when it is taken up again after a crash, and clears away the rest', async () => {
+  const viewer = await atelier.newViewer();
+  const asked = await atelier.ask(viewer, { settings: { ...settings, count: 2 } });
+  const second = shutAt(1, ({ seed }) => seed === 8);
+  let saved = () => {};
+  const isSaved = new Promise<void>((resolve) => {
+    saved = resolve;
+  });
+  const dead = await atelier.run(draws(second.gate), {
+    reached: (point) => (point === 'before-publish' ? saved() : undefined),
+  });
+  await Promise.all([isSaved, second.arrived]);
+  const [first] = await imagesOf(asked.id);
+  await atelier.storage.write(`originals/${asked.id}/1-left-behind.png`, Buffer.from('half'));
+
+  const drawn: number[] = [];
+  await atelier.run(draws(({ seed }) => void drawn.push(seed)));
+  expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  await dead.stop();
+  expect(new Set(drawn)).toEqual(new Set([8]));
+  const images = await imagesOf(asked.id);
+  expect(images[0]).toEqual(first);
+  expect(await filesOf(asked.id)).toEqual(images.map(({ storageKey }) => storageKey).sort());
+});
+
+test('a generation that loses its engine three times has failed, and the others go on', async () => {
+  const viewer = await atelier.newViewer();
+  let losses = 0;
+  const generate = draws(({ seed }) => {
+    if (seed !== 666) return;
+    losses += 1;
+    throw new EngineLost();
+  });
+  const killer = await atelier.ask(viewer, { settings: { ...settings, seed: 666 } });
+  const other = await atelier.ask(viewer, { settings: { ...settings, seed: 3 } });
+  const types = atelier.watchToEnd(viewer, killer);
+  await atelier.run(generate);
+  expect((await atelier.ended(viewer, other)).status).toBe('SUCCEEDED');
+  const failed = await atelier.ended(viewer, killer);
+  expect(failed).toMatchObject({ status: 'FAILED', failureCode: 'ENGINE_FAILED' });
+  expect(losses).toBe(3);
+  expect((await types).at(-1)).toMatchObject({
+    type: 'GenerationFailed',
+    failure: { code: 'ENGINE_FAILED', retryable: true },
+  });
+});
+
+test('who shares an engine with what kills it is not failed for it', async () => {
+  const viewer = await atelier.newViewer();
+  const killer = await atelier.ask(viewer, { settings: { ...settings, seed: 666 } });
+  const neighbour = await atelier.ask(viewer, { settings: { ...settings, seed: 3 } });
+  const inside = new Set<number>();
+  const generate = draws(async ({ seed }, step) => {
+    inside.add(seed);
+    if (step === 2 && inside.has(666)) {
+      // The engine is lost to all that run on it.
+      await new Promise(setImmediate);
+      inside.delete(seed);
+      throw new EngineLost();
+    }
+    if (step === 4) inside.delete(seed);
+  });
+  await atelier.run(generate);
+  expect((await atelier.ended(viewer, killer)).status).toBe('FAILED');
+  expect((await atelier.ended(viewer, neighbour)).status).toBe('SUCCEEDED');
+});
+
+test('a fault that will not go away fails at once, with its code and words', async () => {
+  const viewer = await atelier.newViewer();
+  await atelier.run(
+    draws(() => {
+      throw new DomainError('OUT_OF_MEMORY', 'Expected 2 GB, but got 1');
+    }),
+  );
+  const ended = await atelier.ended(viewer, await atelier.ask(viewer));
+  expect(ended).toMatchObject({ status: 'FAILED', attempts: 1, failureCode: 'OUT_OF_MEMORY' });
+  expect(atelier.generations.failure(ended)?.message).toContain('Expected 2 GB');
+});
+
+test('a full disk fails the generation, keeps what it has, and the runner goes on', async () => {
+  const viewer = await atelier.newViewer();
+  let isFull = true;
+  const { storage: real } = atelier;
+  const storage: Storage = {
+    read: (key) => real.read(key),
+    open: (key, range) => real.open(key, range),
+    stat: (key) => real.stat(key),
+    delete: (key) => real.delete(key),
+    list: (prefix) => real.list(prefix),
+    write: async (key, bytes) => {
+      if (isFull) throw new StorageFull(key);
+      await real.write(key, bytes);
+    },
+  };
+  await atelier.run(draws(), { storage });
+  const ended = await atelier.ended(viewer, await atelier.ask(viewer));
+  expect(ended).toMatchObject({ status: 'FAILED', failureCode: 'QUOTA_EXCEEDED' });
+  isFull = false;
+  expect((await atelier.ended(viewer, await atelier.ask(viewer))).status).toBe('SUCCEEDED');
+});
+
+test('stopping hands back what runs, without holding it against it', async () => {
+  const viewer = await atelier.newViewer();
+  const stuck = shutAt(1);
+  const runner = await atelier.run(draws(stuck.gate));
+  const asked = await atelier.ask(viewer);
+  await stuck.arrived;
+  await runner.stop();
+  const row = await atelier.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
+  expect(row).toMatchObject({ status: 'QUEUED', attempts: 0, runnerId: null, startedAt: null });
+  await atelier.run(draws());
+  expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+});
+
+test('what a dead process has left running goes on; the third death is its end', async () => {
+  const viewer = await atelier.newViewer();
+  const asked = [await atelier.ask(viewer), await atelier.ask(viewer)];
+  const runnerId = '00000000-0000-4000-8000-000000000000';
+  const left = { status: 'RUNNING', runnerId, leaseUntil: new Date(Date.now() + 60_000) } as const;
+  await atelier.client.generation.update({
+    where: { id: asked[0]!.id },
+    data: { ...left, attempts: 2 },
+  });
+  await atelier.client.generation.update({
+    where: { id: asked[1]!.id },
+    data: { ...left, attempts: 3 },
+  });
+  await atelier.run(draws());
+  expect((await atelier.ended(viewer, asked[0]!)).status).toBe('SUCCEEDED');
+  expect(await atelier.ended(viewer, asked[1]!)).toMatchObject({
+    status: 'FAILED',
+    failureCode: 'ENGINE_FAILED',
+  });
+});
+
+test('in a fleet only what has let its lease lapse is taken over', async () => {
+  const viewer = await atelier.newViewer();
+  const asked = [await atelier.ask(viewer), await atelier.ask(viewer)];
+  const runnerId = '00000000-0000-4000-8000-000000000000';
+  const lapse = (generation: { id: string }, leaseUntil: Date) =>
+    atelier.client.generation.update({
+      where: { id: generation.id },
+      data: { status: 'RUNNING', runnerId, attempts: 1, leaseUntil },
+    });
+  await lapse(asked[0]!, new Date(Date.now() - 1000));
+  await lapse(asked[1]!, new Date(Date.now() + 60_000));
+  await atelier.run(draws(), { alone: false });
+  expect((await atelier.ended(viewer, asked[0]!)).status).toBe('SUCCEEDED');
+  const other = await atelier.client.generation.findUniqueOrThrow({ where: { id: asked[1]!.id } });
+  expect(other).toMatchObject({ status: 'RUNNING', runnerId });
+});
+
+test('files without a row are cleared away at the start; those of what waits are not', async () => {
+  const viewer = await atelier.newViewer();
+  const canceled = await atelier.ask(viewer);
+  await atelier.generations.cancel(viewer, idOf(canceled));
+  const unknown = '00000000-0000-4000-8000-00000000beef';
+  for (const id of [canceled.id, unknown]) {
+    await atelier.storage.write(`originals/${id}/0-x.png`, Buffer.from('x'));
+  }
+  const runner = await atelier.run(draws(), { concurrency: 0 });
+  const waiting = await atelier.ask(viewer);
+  await atelier.storage.write(`originals/${waiting.id}/0-x.png`, Buffer.from('x'));
+  await runner.stop();
+  await (await atelier.run(draws(), { concurrency: 0 })).stop();
+  expect(await filesOf(waiting.id)).toHaveLength(1);
+});
