@@ -36,7 +36,11 @@ export type HttpDeps = {
 
 export type Http = {
   readonly server: Server;
-  /** Ends GraphQL; the HTTP server itself is closed by whoever listens. */
+  /** Takes no more connections; requests that wait for a generation are answered now. */
+  refuse(): void;
+  /** Cuts off what is still open. */
+  close(): Promise<void>;
+  /** Ends GraphQL. */
   stop(): Promise<void>;
 };
 
@@ -62,6 +66,7 @@ class BadBody extends DomainError {
 export async function createHttp(deps: HttpDeps): Promise<Http> {
   const { log, metrics, rules, checks } = deps;
   const apollo = await startApollo(deps);
+  const waiting = new Set<AbortController>();
   const app = express().disable('x-powered-by').disable('etag');
   app.use(inScope(metrics));
   app.use(guard(rules));
@@ -73,12 +78,27 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   app.use('/files', deps.files);
   app.use('/pages', pageFiles());
   app.get('/', (_request, response) => response.redirect('/graphql'));
-  app.use('/graphql', graphiqlPage, ...graphql(apollo, deps));
+  app.use('/graphql', graphiqlPage, ...graphql(apollo, deps, waiting));
   app.use((request) => {
     throw new NoSuchPath(request);
   });
   app.use(answerError(log));
-  return { server: createServer(hardened, app as Express), stop: () => apollo.stop() };
+  const server = createServer(hardened, app as Express);
+  const closed = new Promise((resolve) => server.once('close', resolve));
+  return {
+    server,
+    refuse() {
+      if (server.listening) server.close();
+      server.closeIdleConnections();
+      for (const controller of waiting) controller.abort();
+    },
+    async close() {
+      if (server.listening) server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+    stop: () => apollo.stop(),
+  };
 }
 
 /** Headers must come soon; answers may take as long as `waitSeconds` allows. */
@@ -147,7 +167,11 @@ const complexityPlugin: ApolloServerPlugin<Context> = {
   },
 };
 
-function graphql(apollo: ApolloServer<Context>, { context }: HttpDeps): RequestHandler[] {
+function graphql(
+  apollo: ApolloServer<Context>,
+  { context }: HttpDeps,
+  waiting: Set<AbortController>,
+): RequestHandler[] {
   return [
     express.json({ limit: requestLimits.bodyBytes }),
     (request, _response, next) => {
@@ -157,16 +181,18 @@ function graphql(apollo: ApolloServer<Context>, { context }: HttpDeps): RequestH
     expressMiddleware(apollo, {
       context: ({ req, res }) => {
         const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
-        return context({ requestId, signal: gone(res), host: req.headers.host ?? '' });
+        return context({ requestId, signal: signalOf(res, waiting), host: req.headers.host ?? '' });
       },
     }),
   ];
 }
 
-/** Aborts when the client goes away before its answer is complete. */
-function gone(response: Response): AbortSignal {
+/** Aborts when the client goes away before its answer is complete, or the server stops. */
+function signalOf(response: Response, waiting: Set<AbortController>): AbortSignal {
   const controller = new AbortController();
+  waiting.add(controller);
   response.once('close', () => {
+    waiting.delete(controller);
     if (!response.writableFinished) controller.abort();
   });
   return controller.signal;

@@ -2,10 +2,10 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 export type MetricsSources = {
   /** Since the start. */
-  readonly frames: () => { readonly computed: number; readonly encoded: number };
+  readonly frames: () => { readonly framesComputed: number; readonly framesEncoded: number };
   readonly generations: () => Promise<Readonly<Record<string, number>>>;
   readonly sockets: () => number;
-  readonly subscriptions: () => number;
+  readonly operations: () => number;
 };
 
 export type Metrics = {
@@ -33,7 +33,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     registers,
     collect() {
       this.reset();
-      this.inc(sources.frames().computed);
+      this.inc(sources.frames().framesComputed);
     },
   });
   new Counter({
@@ -42,7 +42,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     registers,
     collect() {
       this.reset();
-      this.inc(sources.frames().encoded);
+      this.inc(sources.frames().framesEncoded);
     },
   });
   new Gauge({
@@ -65,11 +65,11 @@ export function createMetrics(sources: MetricsSources): Metrics {
     },
   });
   new Gauge({
-    name: 'easel_subscriptions',
+    name: 'easel_websocket_operations',
     help: 'Operations that run over WebSockets.',
     registers,
     collect() {
-      this.set(sources.subscriptions());
+      this.set(sources.operations());
     },
   });
   return {

@@ -1,0 +1,115 @@
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type App, startApp } from './app.ts';
+import { loadConfig } from './config.ts';
+import { StartError } from './errors.ts';
+import { createLog, type Log } from './server/log.ts';
+
+/**
+ * Starts Easel and keeps it running until a signal ends it.
+ * @throws StartError in one sentence
+ */
+export async function main(): Promise<void> {
+  const startedAt = performance.now();
+  const config = loadConfig();
+  const isTerminal = process.stdout.isTTY === true;
+  const log = createLog(config.logLevel, { isTerminal });
+  const app = await startApp(config, { log }).catch((error: unknown) => {
+    throw error instanceof StartError ? error : explain(error);
+  });
+  stopOnSignals(app, log);
+  announce(app, { log, isTerminal, seconds: (performance.now() - startedAt) / 1000 });
+}
+
+/** SIGTERM and SIGINT stop in order; a second SIGINT ends at once. */
+function stopOnSignals(app: App, log: Log): void {
+  let isStopping = false;
+  const stop = async (reason: string, exitCode: number) => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info({ reason }, 'stopping');
+    const isClean = await app.close();
+    if (!isClean) {
+      log.warn('the run at hand did not end in time: what it was drawing is drawn again next time');
+      end();
+    }
+    log.info('stopped');
+    process.exit(exitCode);
+  };
+  const attempt = (reason: string, exitCode: number) => {
+    stop(reason, exitCode).catch((error: unknown) => {
+      log.error({ err: error }, 'stopping failed');
+      end();
+    });
+  };
+  process.on('SIGTERM', () => attempt('SIGTERM', 0));
+  process.on('SIGINT', () => (isStopping ? end() : attempt('SIGINT', 0)));
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'a defect: stopping');
+    attempt('a defect', 1);
+  });
+}
+
+/** Leaving the process while a network runs would abort it, and leave a core file behind. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** The start failed on something that nobody foresaw; the system's own errors say enough. */
+function explain(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const { code } = error;
+  if (code === 'ENOSPC')
+    return new StartError('Expected room on the disk, but it is full', { cause: error });
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new StartError(`Expected to read and write its files, but got: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function announce(
+  { url, version, dataFolder, database, engine }: App,
+  { log, isTerminal, seconds }: { log: Log; isTerminal: boolean; seconds: number },
+): void {
+  const { provider, models } = engine;
+  const usable = models.filter(({ available }) => available).map(({ name }) => name);
+  if (!isTerminal) {
+    const startedInMs = Math.round(seconds * 1000);
+    const fields = { url, version, dataFolder, database: database.kind, models: usable, provider };
+    log.info({ ...fields, startedInMs }, 'listening');
+    return;
+  }
+  process.stdout.write(`
+Easel ${version}, started in ${seconds.toFixed(1)} s
+
+  API explorer  ${url}/graphql
+  Pictures      ${dataFolder}
+  Database      ${database.kind === 'embedded' ? 'embedded, in the same folder' : 'PostgreSQL server'}
+  Models        ${usable.join(', ')} (on ${provider})
+  Health        ${url}/health, ${url}/ready, ${url}/metrics
+
+A first picture:
+
+${firstRequest(url)}
+
+`);
+}
+
+/** To paste into a shell: the answer holds a link to the picture. */
+function firstRequest(url: string): string {
+  const query = `mutation { generate(input: { settings: { prompt: "a red boat on the sea at sunset" }, waitSeconds: 60 }) { generation { status images { url } } } }`;
+  return `curl -s ${url}/graphql -H 'content-type: application/json' -d '${JSON.stringify({ query })}'`;
+}
+
+/** `node dist/main.js`, as a container starts it. */
+const isProgram =
+  process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+if (isProgram) {
+  main().catch((error: unknown) => {
+    const text = error instanceof StartError ? error.message : String((error as Error).stack);
+    process.stderr.write(`easel: ${text}\n`);
+    process.exit(1);
+  });
+}
