@@ -2,8 +2,11 @@ import type { Channel, Events, Message } from './events.ts';
 
 type Listener = (message: Message) => void;
 
-/** Events inside one process. Listeners are called one after the other, within `publish`. */
-export function createMemoryEvents(): Events {
+/**
+ * Events inside one process. Listeners are called one after the other, within `publish`; what one of them
+ * throws is a defect of its own: it goes to `onDefect`, and the next one is called.
+ */
+export function createMemoryEvents(onDefect: (error: unknown) => void = throwLater): Events {
   const channels = new Map<Channel, Set<Listener>>();
   return {
     publish(channel, message) {
@@ -12,10 +15,7 @@ export function createMemoryEvents(): Events {
         try {
           listener(message);
         } catch (error) {
-          // Reported as what it is, a defect of the listener, without harm to the others.
-          queueMicrotask(() => {
-            throw error;
-          });
+          onDefect(error);
         }
       }
     },
@@ -32,4 +32,11 @@ export function createMemoryEvents(): Events {
       channels.clear();
     },
   };
+}
+
+/** Out of the way of those who publish and listen, but not out of sight. */
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

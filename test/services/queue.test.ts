@@ -35,7 +35,7 @@ test('users take turns, whoever was first with many', async () => {
   expect(order).toEqual(['many 1', 'few 1', 'many 2', 'few 2', 'many 3', 'many 4']);
 });
 
-test('who runs fewest comes first, then priority, then age', async () => {
+test('who runs fewest comes first, then who was served longest ago, then priority, then age', async () => {
   const [busy, idle] = [await atelier.newViewer(), await atelier.newViewer()];
   await ask(busy, 'busy running');
   await claim();
@@ -45,7 +45,7 @@ test('who runs fewest comes first, then priority, then age', async () => {
   await ask(idle, 'idle new');
   const order = [];
   for (let turn = 0; turn < 4; turn++) order.push((await claim())?.prompt);
-  expect(order).toEqual(['idle old', 'idle new', 'busy high', 'idle low']);
+  expect(order).toEqual(['idle old', 'busy high', 'idle new', 'idle low']);
   expect(await claim()).toBeNull();
 });
 

@@ -20,8 +20,8 @@ export type Seat = Listener & {
   readonly heard: number;
   /** Everything new, oldest generation first; frames that come too soon for this viewer stay. */
   take(): Pending[];
-  /** Of a generation whose state has changed, what came before means nothing any more. */
-  forget(generationId: string): void;
+  /** The generation does not run any more: what it did up to `until` is not told now. */
+  forget(generationId: string, until: Date): void;
   /** Resolves when there is something new, or when it is woken. */
   news(): Promise<void>;
   wake(): void;
@@ -80,7 +80,9 @@ export function createSeat(everyMs: number | null): Seat {
         frames: takeFrames(message.generationId),
       }));
     },
-    forget(generationId) {
+    forget(generationId, until) {
+      // A viewer that was away may read of an earlier run while a later one has moved on.
+      if ((progress.get(generationId)?.at ?? 0) > until.getTime()) return;
       progress.delete(generationId);
       frames.delete(generationId);
       shownAt.delete(generationId);

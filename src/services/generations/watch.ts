@@ -42,6 +42,9 @@ const ends: ReadonlySet<string> = new Set([
   'GenerationCanceled',
 ]);
 
+/** Of what has ended, nothing is to come. */
+const endOfTime = new Date(8_640_000_000_000_000);
+
 export type WatchDeps = {
   readonly client: PrismaClient;
   readonly audience: Audience;
@@ -141,8 +144,10 @@ class Stream {
       const events = await readSince(client, this.#viewer.id, this.#read, page);
       for (const event of events) {
         this.#read = Number(event.number);
-        if (event.generationId !== null && event.type !== 'GenerationImageReady') {
-          this.#seat.forget(event.generationId);
+        if (event.generationId !== null && ends.has(event.type)) {
+          this.#seat.forget(event.generationId, endOfTime);
+        } else if (event.generationId !== null && event.type === 'GenerationQueued') {
+          this.#seat.forget(event.generationId, event.createdAt);
         }
         const view = await this.#viewOf(event);
         if (view !== null) yield view;

@@ -1,0 +1,147 @@
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { DomainError } from '../../src/errors.ts';
+import { localViewer } from '../../src/services/access/viewer.ts';
+import {
+  nodeTypes,
+  parseGlobalId,
+  requireRowId,
+  toGlobalId,
+} from '../../src/services/library/global-id.ts';
+import { createNodes } from '../../src/services/library/nodes.ts';
+import { type Atelier, idOf, model, openAtelier } from './support/atelier.ts';
+import { draws } from './support/stand-in.ts';
+
+let atelier: Atelier;
+beforeAll(async () => {
+  atelier = await openAtelier();
+});
+afterEach(() => atelier.clear());
+afterAll(() => atelier.close());
+
+const order = { field: 'createdAt', direction: 'DESC' } as const;
+const list = { projectId: null, filter: {}, order, args: {} };
+const newNodes = () =>
+  createNodes({ ...atelier, model: (name) => (name === model.name ? model : null) });
+
+test('the local user has a default project from the first start on', async () => {
+  const viewer = await localViewer(atelier.client);
+  expect(viewer).toMatchObject({ name: 'local', role: 'ADMIN' });
+  const id = toGlobalId('Project', viewer.defaultProjectId);
+  expect(await atelier.projects.find(viewer, id)).toMatchObject({ defaultOf: viewer.id });
+  expect(await localViewer(atelier.client)).toEqual(viewer);
+});
+
+test('finds any object by its id, and nothing of another user', async () => {
+  const [viewer, stranger] = [await atelier.newViewer(), await atelier.newViewer()];
+  await atelier.run(draws());
+  const { id } = await atelier.ended(viewer, await atelier.ask(viewer));
+  const [image] = await atelier.client.asset.findMany({ where: { generationId: id } });
+  const ids = [
+    toGlobalId('Project', viewer.defaultProjectId),
+    toGlobalId('Generation', id),
+    toGlobalId('Asset', image!.id),
+    toGlobalId('User', viewer.id),
+    toGlobalId('Model', 'tiny'),
+    toGlobalId('Model', 'none'),
+    toGlobalId('Asset', id),
+    'nonsense',
+    toGlobalId('Generation', id),
+  ];
+  const nodes = newNodes();
+  const found = await nodes.nodes(viewer, ids);
+  expect(found.map((node) => node?.__typename ?? null)).toEqual([
+    'Project',
+    'Generation',
+    'Asset',
+    'User',
+    'Model',
+    null,
+    null,
+    null,
+    'Generation',
+  ]);
+  expect(await nodes.node(viewer, ids[0]!)).toMatchObject({ id: viewer.defaultProjectId });
+  const theirs = await nodes.nodes(stranger, ids);
+  expect(theirs.map((node) => node?.__typename ?? null)).toEqual([
+    ...[null, null, null, null, 'Model'],
+    ...[null, null, null, null],
+  ]);
+  await expect(nodes.nodes(viewer, Array(201).fill('x'))).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+    details: { max: 200, got: 201 },
+  });
+});
+
+test('lists pictures by what they were made with', async () => {
+  const viewer = await atelier.newViewer();
+  await atelier.run(draws());
+  const red = await atelier.ask(viewer, { settings: { prompt: '100% red boat', seed: 5 } });
+  const blue = await atelier.ask(viewer, {
+    settings: { prompt: 'a blue house', seed: 6, sampler: 'DMD' },
+    clientReference: 'mine',
+  });
+  await Promise.all([atelier.ended(viewer, red), atelier.ended(viewer, blue)]);
+  const madeBy = async (filter: object) => {
+    const { nodes } = await atelier.assets.page(viewer, { ...list, filter });
+    return nodes.map(({ generationId }) => (generationId === red.id ? 'red' : 'blue')).sort();
+  };
+  expect(await madeBy({})).toEqual(['blue', 'red']);
+  expect(await madeBy({ search: 'RED' })).toEqual(['red']);
+  expect(await madeBy({ search: '0%' })).toEqual(['red']);
+  expect(await madeBy({ search: '_' })).toEqual([]);
+  expect(await madeBy({ sampler: 'DMD' })).toEqual(['blue']);
+  expect(await madeBy({ seed: 6 })).toEqual(['blue']);
+  expect(await madeBy({ kind: ['INPAINT'] })).toEqual([]);
+  expect(await madeBy({ role: 'MASK' })).toEqual([]);
+  expect(await madeBy({ createdAfter: new Date() })).toEqual([]);
+  expect(await madeBy({ trashed: true })).toEqual([]);
+  const generations = async (filter: object) => {
+    const { nodes } = await atelier.generations.page(viewer, { ...list, filter });
+    return nodes.map(({ id }) => (id === red.id ? 'red' : 'blue')).sort();
+  };
+  expect(await generations({ clientReference: 'mine' })).toEqual(['blue']);
+  expect(await generations({ status: ['SUCCEEDED'], search: 'boat' })).toEqual(['red']);
+  expect(await generations({ model: 'other' })).toEqual([]);
+  const images = await atelier.assets.forGenerations(viewer, [blue.id, red.id, 'nonsense']);
+  expect(images.map((of) => of.map(({ seed }) => seed))).toEqual([[6n], [5n], []]);
+  expect(await atelier.generations.byRowIds(viewer, [blue.id, 'nonsense'])).toMatchObject([
+    { id: blue.id },
+    null,
+  ]);
+  expect(idOf(blue)).toBe(toGlobalId('Generation', blue.id));
+});
+
+test('makes projects, and refuses a name that nobody could read', async () => {
+  const viewer = await atelier.newViewer();
+  const { project } = await atelier.projects.create(viewer, { name: ' Boats ', description: 'x' });
+  expect(project).toMatchObject({ name: 'Boats', description: 'x', ownerId: viewer.id });
+  for (const name of ['', '  ', 'x'.repeat(201), 'a\0']) {
+    await expect(atelier.projects.create(viewer, { name })).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      details: { path: ['name'] },
+    });
+  }
+});
+
+test('every id comes back as it was; nothing else is one', () => {
+  const id = fc
+    .constantFrom(...nodeTypes)
+    .chain((type) =>
+      type === 'Model'
+        ? fc.string({ minLength: 1, maxLength: 100 }).map((name) => ({ type, id: name }))
+        : fc.uuid().map((uuid) => ({ type, id: uuid })),
+    );
+  fc.assert(
+    fc.property(id, ({ type, id: rowId }) => {
+      expect(parseGlobalId(toGlobalId(type, rowId))).toEqual({ type, id: rowId });
+    }),
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const parsed = parseGlobalId(text);
+      if (parsed !== null) expect(toGlobalId(parsed.type, parsed.id)).toBe(text);
+      else expect(() => requireRowId('Asset', text)).toThrow(DomainError);
+    }),
+  );
+});
