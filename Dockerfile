@@ -8,6 +8,7 @@ COPY scripts scripts
 COPY prisma prisma
 COPY models models
 COPY src src
+COPY pages pages
 RUN node scripts/boot.cjs build && npm prune --omit=dev
 
 # Run: no compiler cache, no sources, no rights.

@@ -34,7 +34,9 @@ export function mapError(
   }
   const code = codeOf(error, cause);
   if (cause instanceof GraphQLError && code !== 'INTERNAL_SERVER_ERROR') {
-    return { message: cause.message, ...where, extensions: { code, requestId } };
+    // The outermost words name the variable or the place, too.
+    const { message } = error instanceof GraphQLError ? error : cause;
+    return { message, ...where, extensions: { code, requestId } };
   }
   log.error({ requestId, err: cause, graphqlPath: where.path }, 'masked an error');
   return {

@@ -7,17 +7,16 @@ export type LogLevel = (typeof logLevels)[number];
 
 /** One line of JSON for each entry; for people at a terminal a short text. To standard output. */
 export function createLog(level: LogLevel, { isTerminal }: { isTerminal: boolean }): Log {
-  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime };
+  const formatters = { level: (label: string) => ({ level: label }) };
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters };
   return isTerminal ? pino(options, textual) : pino(options, pino.destination({ sync: true }));
 }
 
-const levelNames: Record<number, string> = { 20: 'debug', 30: '', 40: 'warning', 50: 'error' };
-
-/** `12:00:00 warning message (key value, …)` */
+/** `12:00:00 warn message (key value, …)` */
 const textual: DestinationStream = {
   write(line) {
     const { level, time, msg, err, ...fields } = JSON.parse(line);
-    const name = levelNames[level] ? `${levelNames[level]} ` : '';
+    const name = level === 'info' ? '' : `${level} `;
     const rest = Object.entries(fields).map(([key, value]) => `${key} ${shown(value)}`);
     const tail = rest.length === 0 ? '' : ` (${rest.join(', ')})`;
     const trace = err?.stack ? `\n${err.stack}` : '';
