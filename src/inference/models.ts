@@ -1,8 +1,8 @@
 import { type ModelFolder, readModelFolder } from './checkpoints/diffusers.ts';
 import type { AttentionForm } from './networks/layers.ts';
-import type { ExecutionProvider } from './onnx/session.ts';
 import { fitLatentRgb, type LatentRgb } from './preview.ts';
 import type { ModelPlace } from './protocol.ts';
+import type { Choice } from './providers.ts';
 import { createSchedule, type Schedule } from './schedule.ts';
 import { loadTextEncoder, type TextEncoder } from './text-encoder.ts';
 import { loadTransformer, type Transformer } from './transformer.ts';
@@ -42,15 +42,13 @@ type Entry = { readonly key: string; users: number; readonly loading: Promise<Mo
 export function createModels({
   max,
   turns,
-  provider,
   threads,
-  attention,
+  choice,
 }: {
   max: number;
   turns: Turns;
-  provider: ExecutionProvider;
   threads: number;
-  attention: AttentionForm;
+  choice: Choice;
 }): Models {
   /** Used longest ago first. */
   let entries: Entry[] = [];
@@ -59,16 +57,25 @@ export function createModels({
   async function load({ folder }: ModelPlace): Promise<Model> {
     const found = await readModelFolder(folder);
     const { parts, schedule, latentRgb } = found;
-    const options = { provider, threads, attention };
+    const options = (attention: AttentionForm) => ({
+      provider: choice.provider,
+      threads,
+      attention,
+    });
+    const { attention } = choice;
     const loaded: { release(): Promise<void> }[] = [];
     const keep = <T extends { release(): Promise<void> }>(network: T): T => {
       loaded.push(network);
       return network;
     };
     try {
-      const textEncoder = keep(await loadTextEncoder(parts.text_encoder, options));
-      const transformer = keep(await loadTransformer(parts.transformer, options));
-      const vae = keep(await loadVae(parts.vae, options));
+      const textEncoder = keep(
+        await loadTextEncoder(parts.text_encoder, options(attention.textEncoder)),
+      );
+      const transformer = keep(
+        await loadTransformer(parts.transformer, options(attention.transformer)),
+      );
+      const vae = keep(await loadVae(parts.vae, options(attention.autoencoder)));
       return {
         folder: found,
         textEncoder,

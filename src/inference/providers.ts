@@ -1,13 +1,111 @@
-import { StartError } from '../errors.ts';
+import { existsSync } from 'node:fs';
+import { DomainError, StartError } from '../errors.ts';
 import type { AttentionForm } from './networks/layers.ts';
-import type { ExecutionProvider } from './onnx/session.ts';
+import { type ExecutionProvider, listProviders } from './onnx/session.ts';
 import type { Provider } from './request.ts';
+import { type SelfTest, type TrialName, trialNames, withSelfTest } from './self-test.ts';
 
-export class ProviderUnavailable extends StartError {}
+/** The execution provider that was asked for is not here, or computes wrongly; the sentence says which and why. */
+export class ProviderUnavailable extends StartError {
+  constructor(provider: Provider, reason: string, options?: ErrorOptions) {
+    super(`Expected the execution provider ${provider} to work here, but ${reason}`, options);
+  }
+}
 
-export async function chooseProvider(
-  asked: Provider,
-  _threads: number,
-): Promise<{ provider: ExecutionProvider; attention: AttentionForm }> {
-  return { provider: asked === 'auto' ? 'cpu' : asked, attention: 'fused' };
+/** Where networks run, and which form of attention is right there in each of them. */
+export type Choice = {
+  readonly provider: ExecutionProvider;
+  readonly attention: Readonly<
+    Record<'textEncoder' | 'transformer' | 'autoencoder', AttentionForm>
+  >;
+};
+
+/** Relative error: above what single precision and TF32 differ by, far below what is visible. */
+const tolerance = 3e-3;
+
+const onCpu: Choice = {
+  provider: 'cpu',
+  attention: { textEncoder: 'fused', transformer: 'fused', autoencoder: 'fused' },
+};
+
+/**
+ * Try the provider before it is trusted: tiny networks must come out as on the CPU. Where fused
+ * attention fails and the composed form does not, that is used.
+ * `auto`: the first of CUDA and WebGPU that passes and beats the CPU; else the CPU.
+ * @throws ProviderUnavailable where the one that was asked for is missing or wrong
+ */
+export async function chooseProvider(asked: Provider, threads: number): Promise<Choice> {
+  if (asked === 'cpu') return onCpu;
+  if (asked !== 'auto') {
+    if (!listProviders().includes(asked)) {
+      const hint = asked === 'cuda' ? ' (`npm run gpu:install` fetches it)' : '';
+      throw new ProviderUnavailable(
+        asked,
+        `its library is not installed for ${process.platform} on ${process.arch}${hint}`,
+      );
+    }
+    return withSelfTest(threads, (test) => tryProvider(asked, test));
+  }
+  const candidates = listProviders().filter((name) => name !== 'cpu');
+  if (candidates.length === 0 || !mayHaveGpu()) return onCpu;
+  return withSelfTest(threads, async (test) => {
+    for (const candidate of candidates) {
+      const choice = await tryProvider(candidate, test).catch((error: unknown) => {
+        if (error instanceof ProviderUnavailable) return null;
+        throw error;
+      });
+      // A GPU that software plays passes too.
+      if (choice !== null && (await test.beatsCpu(candidate))) return choice;
+    }
+    return onCpu;
+  });
+}
+
+async function tryProvider(provider: ExecutionProvider, test: SelfTest): Promise<Choice> {
+  const forms = {} as Record<TrialName, AttentionForm>;
+  for (const network of trialNames) forms[network] = await rightForm(network, provider, test);
+  return {
+    provider,
+    attention: {
+      textEncoder: forms['the text encoder'],
+      transformer: forms['the transformer'],
+      autoencoder: forms['the autoencoder'],
+    },
+  };
+}
+
+/** Fused where it computes as the CPU does, else composed. */
+async function rightForm(
+  network: TrialName,
+  provider: ExecutionProvider,
+  test: SelfTest,
+): Promise<AttentionForm> {
+  let problem = '';
+  for (const attention of ['fused', 'composed'] as const) {
+    try {
+      const error = await test.error(network, provider, attention);
+      if (error <= tolerance) return attention;
+      problem = `${network} comes out ${(100 * error).toPrecision(2)} % off what the CPU computes`;
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      problem = `${network} fails: ${reasonOf(error)}`;
+    }
+  }
+  throw new ProviderUnavailable(provider, problem);
+}
+
+/** The runtime's own words, without the place in its source that they begin with. */
+function reasonOf(error: DomainError): string {
+  const cause = error.cause instanceof Error ? error.cause.message : error.message;
+  const line = cause.split('\n', 1)[0]!;
+  return line.replace(/^\/\S+ .*? was false\. /, '').slice(0, 200);
+}
+
+/**
+ * Without a device there is nothing to try: a search would cost time, and the graphics loader
+ * complains on the terminal. Elsewhere than on Linux there is always one to ask for.
+ */
+function mayHaveGpu(): boolean {
+  if (process.platform !== 'linux') return true;
+  return ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'].some((device) => existsSync(device));
 }

@@ -22,9 +22,9 @@ try {
 }
 
 async function serve(): Promise<void> {
-  const { provider, attention } = await chooseProvider(asked, threads);
+  const choice = await chooseProvider(asked, threads);
   const turns = createTurns();
-  const models = createModels({ max: maxModels, turns, provider, threads, attention });
+  const models = createModels({ max: maxModels, turns, threads, choice });
   const running = new Set<Promise<void>>();
   const engine = { models, turns, embeddings: createEmbeddings() };
 
@@ -78,5 +78,5 @@ async function serve(): Promise<void> {
         break;
     }
   });
-  report({ type: 'ready', provider, runtime: runtimeVersion() });
+  report({ type: 'ready', provider: choice.provider, runtime: runtimeVersion() });
 }

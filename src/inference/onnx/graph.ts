@@ -97,7 +97,7 @@ export class GraphBuilder {
     { rows, as }: { rows?: { start: number; count: number }; as?: readonly number[] } = {},
   ): Value {
     if (this.#weights === undefined) throw new TypeError(`Expected weights for ${name}`);
-    const { dtype, shape, file, offset, length } = this.#weights.entry(name);
+    const { dtype, shape, file, offset, length } = this.#weights.entry(name, expected);
     if (shape.length !== expected.length || shape.some((side, axis) => side !== expected[axis])) {
       throw new TensorMismatch(name, `[${expected.join(', ')}]`, `[${shape.join(', ')}]`);
     }

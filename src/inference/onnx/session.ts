@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { DomainError } from '../../errors.ts';
 import type { ElementType, GraphBuilder } from './graph.ts';
@@ -114,10 +117,22 @@ export function runtimeVersion(): string {
   return `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
 }
 
-/** What this build of ONNX Runtime has inside; whether it works here only a run can tell. */
+/** What ONNX Runtime has inside or beside it; whether it works here only a run can tell. */
 export function listProviders(): ExecutionProvider[] {
-  const backends = ort.listSupportedBackends().map(({ name }) => name);
-  return (['cuda', 'webgpu', 'cpu'] as const).filter((provider) => backends.includes(provider));
+  const backends = ort
+    .listSupportedBackends()
+    .filter(({ bundled, name }) => bundled || hasLibrary(name));
+  return (['cuda', 'webgpu', 'cpu'] as const).filter((provider) =>
+    backends.some(({ name }) => name === provider),
+  );
+}
+
+/** Providers that do not come inside the package are libraries that its own script fetches. */
+function hasLibrary(provider: string): boolean {
+  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const folder = join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
+  const name = `onnxruntime_providers_${provider}`;
+  return existsSync(join(folder, process.platform === 'win32' ? `${name}.dll` : `lib${name}.so`));
 }
 
 function nativeFault(doing: string, cause: unknown): DomainError {

@@ -12,8 +12,8 @@ import {
 /** The tensors of one network, wherever they lie; only what is asked for is read. */
 export type Weights = {
   has(name: string): boolean;
-  /** @throws MissingTensor */
-  entry(name: string): TensorEntry;
+  /** `expected`: the shape that the network needs, for weights that are made to measure. @throws MissingTensor */
+  entry(name: string, expected?: readonly number[]): TensorEntry;
   names(): string[];
   /** Row-major, converted from F32, F16, BF16 or F64. */
   read(name: string): Promise<Float32Array>;
