@@ -118,6 +118,6 @@ function subjectOf({ ownerId, projectId, id: generationId }: Generation) {
 
 /** In a thread of the pool: of a 4K picture it would hold up the API for tens of milliseconds. */
 async function sha256Of(bytes: Buffer): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', Uint8Array.from(bytes));
+  const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(bytes));
   return Buffer.from(digest).toString('hex');
 }
