@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
+import { sweepOrphans } from '../../src/services/generations/recover.ts';
 import type { CrashPoint } from '../../src/services/generations/run.ts';
 import { type Storage, StorageFull } from '../../src/storage/storage.ts';
-import { type Atelier, idOf, openAtelier } from './support/atelier.ts';
+import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
 import { draws, shutAt } from './support/stand-in.ts';
 
 let atelier: Atelier;
@@ -254,18 +255,21 @@ test('in a fleet only what has let its lease lapse is taken over', async () => {
   expect(other).toMatchObject({ status: 'RUNNING', runnerId });
 });
 
-test('files without a row are cleared away at the start; those of what waits are not', async () => {
+test('files without a row are cleared away; those of what waits, and what rows know of, are not', async () => {
   const viewer = await atelier.newViewer();
   const canceled = await atelier.ask(viewer);
   await atelier.generations.cancel(viewer, idOf(canceled));
-  const unknown = '00000000-0000-4000-8000-00000000beef';
-  for (const id of [canceled.id, unknown]) {
-    await atelier.storage.write(`originals/${id}/0-x.png`, Buffer.from('x'));
-  }
-  const runner = await atelier.run(draws(), { concurrency: 0 });
+  await atelier.run(draws());
+  const done = await atelier.ended(viewer, await atelier.ask(viewer));
+  await atelier.clear();
   const waiting = await atelier.ask(viewer);
-  await atelier.storage.write(`originals/${waiting.id}/0-x.png`, Buffer.from('x'));
-  await runner.stop();
-  await (await atelier.run(draws(), { concurrency: 0 })).stop();
-  expect(await filesOf(waiting.id)).toHaveLength(1);
+  const unknown = '00000000-0000-4000-8000-00000000beef';
+  for (const id of [canceled.id, done.id, waiting.id, unknown]) {
+    await atelier.storage.write(`originals/${id}/0-left.png`, Buffer.from('x'));
+  }
+  expect(await sweepOrphans(atelier.client, atelier.storage, never)).toBe(3);
+  const left = await Promise.all([canceled.id, unknown, waiting.id, done.id].map(filesOf));
+  expect(left.map((files) => files.length)).toEqual([0, 0, 1, 1]);
+  const [image] = await imagesOf(done.id);
+  expect(left[3]).toEqual([image!.storageKey]);
 });
