@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
+import { crashAt } from './crash.ts';
 import { type Database, openDatabase } from './database/client.ts';
 import { StartError } from './errors.ts';
 import { createMemoryEvents } from './events/memory.events.ts';
@@ -81,13 +82,16 @@ async function start(
 ): Promise<App> {
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
   const dataFolder = resolve(config.dataDir);
-  const database = await openDatabase(config);
+  const reached = crashAt(config.crashAt);
+  const database = await openDatabase({ ...config, reached });
   undo.push(() => database.close());
+  await reached('database-open');
   const { client } = database;
   const openStorage = overrides.openStorage ?? openLocalStorage;
   const storage = await openStorage(join(dataFolder, 'files'));
   const engine = overrides.engine ?? (await openEngine(config, { version, dataFolder, log }));
   undo.push(() => engine.close());
+  await reached('engine-open');
   checkDefaultModel(engine, config.defaultModel);
 
   const events = createMemoryEvents();
@@ -135,6 +139,7 @@ async function start(
   const sockets = openSockets(http.server, { schema, rules, log, context });
   const { port } = await listen(http.server, config);
   undo.push(() => http.close());
+  await reached('listening');
 
   const runner = await startRunner({
     client,
@@ -146,7 +151,7 @@ async function start(
     software: `Easel ${version}`,
     alone: database.kind === 'embedded',
     log,
-    reached: (point) => (point === config.crashAt ? die() : undefined),
+    reached,
   });
 
   async function stop(): Promise<boolean> {
@@ -241,12 +246,6 @@ function isUsable({ models }: Engine, name: string): boolean {
 function hostOf({ host, publicUrl }: Config): string[] {
   const own = host.includes(':') ? `[${host}]` : host;
   return publicUrl ? [own, new URL(publicUrl).hostname] : [own];
-}
-
-/** For tests of recovery: as suddenly as a power cut. */
-function die(): Promise<never> {
-  process.kill(process.pid, 'SIGKILL');
-  return new Promise(() => {});
 }
 
 /** Whether it ended in time; what it throws is thrown. */
