@@ -1,17 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DomainError, StartError } from '../errors.ts';
 import { createChecksums } from './checkpoints/checksum.ts';
-import {
-  isModelFolder,
-  listModel,
-  type ModelFolder,
-  type ModelListing,
-  tokenize,
-} from './checkpoints/diffusers.ts';
+import { type ModelFolder, tokenize } from './checkpoints/diffusers.ts';
+import { listModels } from './checkpoints/listing.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { errorOf, type JobEvent } from './protocol.ts';
 import type {
@@ -101,7 +94,7 @@ const defaultCloseMs = 12_000;
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const workerUrl = options.workerUrl ?? compiledWorker();
-  let listings = await scan(options.modelFolders);
+  let listings = await listModels(options.modelFolders);
   const checksums = createChecksums(options.checksumFile);
   const jobs = new Map<number, Job>();
   let lastJob = 0;
@@ -185,6 +178,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         if (signal.aborted) return;
         yield event.type === 'image' ? { ...event, provenance: await provenance } : event;
       }
+    } catch (error) {
+      if (!signal.aborted) throw error; // What befalls a cancelled job matters to nobody.
     } finally {
       signal.removeEventListener('abort', cancel);
       if (jobs.has(id) && !job.inbox.hasEnded()) {
@@ -221,19 +216,17 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       return { tokens, truncated };
     },
     async rescan() {
-      listings = await scan(options.modelFolders);
+      listings = await listModels(options.modelFolders);
     },
     async close({ withinMs } = { withinMs: defaultCloseMs }) {
-      const deadline = performance.now() + withinMs;
       isClosing = true;
       thread.stopRestarting();
       for (const [id, job] of jobs) {
         Atomics.store(job.canceled, 0, 1);
         thread.post({ type: 'cancel', job: id });
+        job.inbox.end(new EngineLost('it is being closed'));
       }
-      const isEnded = await thread.end(Math.max(0, deadline - performance.now()));
-      for (const { inbox } of jobs.values()) inbox.end(new EngineLost('it was closed'));
-      return isEnded;
+      return thread.end(withinMs);
     },
   };
 }
@@ -251,21 +244,4 @@ function compiledWorker(): URL {
     );
   }
   return url;
-}
-
-async function scan(modelFolders: readonly string[]): Promise<ModelListing[]> {
-  const found = new Map<string, ModelListing>();
-  for (const modelFolder of modelFolders) {
-    const names = await readdir(modelFolder).catch((cause: unknown) => {
-      throw new StartError(`Expected a folder of models at ${modelFolder}, but got none`, {
-        cause,
-      });
-    });
-    for (const name of names.sort()) {
-      const folder = resolve(join(modelFolder, name));
-      if (!found.has(name) && (await isModelFolder(folder)))
-        found.set(name, await listModel(folder));
-    }
-  }
-  return [...found.values()];
 }

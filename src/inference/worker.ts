@@ -1,6 +1,6 @@
 /** The engine's thread: takes commands, runs the pipeline, reports. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { withoutPlace } from './checkpoints/diffusers.ts';
+import { withoutPlace } from './checkpoints/listing.ts';
 import { createEmbeddings } from './embeddings.ts';
 import { createModels } from './models.ts';
 import { runtimeVersion } from './onnx/session.ts';

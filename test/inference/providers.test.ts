@@ -12,7 +12,8 @@ import { writeRandomModel } from '../support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-providers-'));
 beforeAll(() => {
-  writeRandomModel(join(folder, 'random'));
+  // As few shaders as can be: each takes SwiftShader a fifth of a second to compile.
+  writeRandomModel(join(folder, 'random'), { layers: 1, textLayers: 1, vaeChannels: [8, 8, 8, 8] });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { DomainError } from '../../errors.ts';
 import { cleanCaption, plainCaption } from '../caption.ts';
 import type { Weights } from '../onnx/weights.ts';
 import type { LatentRgb } from '../preview.ts';
-import { defaults, limits, type ModelDescription, type Size, samplers } from '../request.ts';
+import { defaults, type ModelDescription, type Size } from '../request.ts';
 import { bins } from '../resolution.ts';
 import { samplerOf } from '../samplers.ts';
 import { parseConfig, type ScheduleConfig } from '../schedule.ts';
@@ -14,13 +13,8 @@ import { checkTextEncoder } from '../text-encoder.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer.ts';
 import { checkTransformer } from '../transformer.ts';
 import { checkVae } from '../vae.ts';
-
-/** A model folder that cannot be used as it is. The message names files relative to it. */
-export class ModelFolderDamaged extends DomainError {
-  constructor(problem: string, options?: ErrorOptions) {
-    super('MODEL_UNAVAILABLE', problem, {}, options);
-  }
-}
+import { easelSchema } from './easel-file.ts';
+import { isFile, isFolder, ModelFolderDamaged, needJson, readJson, readText } from './file.ts';
 
 /** A model folder in the layout of the official releases, read and checked but not loaded. */
 export type ModelFolder = {
@@ -60,93 +54,10 @@ const classes = {
 const pipelines = ['PixArtSigmaPipeline', 'PixArtAlphaPipeline'];
 
 /** The official releases for 256, 512 and 2K hold a transformer only, and share these. */
-const officialParts = 'pixart_sigma_sdxlvae_T5_diffusers';
+export const officialParts = 'pixart_sigma_sdxlvae_T5_diffusers';
 /** Tokens of PixArt-α; Σ has those of `defaults`. */
 const alphaPromptTokens = 120;
 const alphaPipeline = 'PixArtAlphaPipeline';
-
-const sizeSchema = z.object({ width: side(), height: side() });
-/** What a folder may say about itself, in `easel.json`. Everything in it can be left out. */
-const easelSchema = z.object({
-  title: z.string().min(1).optional(),
-  description: z.string().optional(),
-  license: z.string().optional(),
-  defaults: sizeSchema
-    .extend({
-      steps: z.int().min(limits.steps.min).max(limits.steps.max),
-      guidanceScale: z.number().min(limits.guidanceScale.min).max(limits.guidanceScale.max),
-      sampler: z.enum(samplers),
-    })
-    .partial()
-    .optional(),
-  sizes: z.array(sizeSchema).min(1).optional(),
-  latentRgb: z
-    .object({
-      matrix: z.array(z.array(z.number()).length(3)).length(4),
-      bias: z.array(z.number()).length(3).default([0, 0, 0]),
-    })
-    .optional(),
-  vocabulary: z.array(z.string()).optional(),
-  maxPromptTokens: z.int().min(2).max(4096).optional(),
-  /** Name of a folder beside this one that has the parts missing here. */
-  parts: z
-    .string()
-    .regex(/^[\w-][\w.-]*$/, 'expected the name of a folder beside this one')
-    .optional(),
-});
-
-function side() {
-  return z.int().min(limits.size.min).max(limits.size.max).multipleOf(limits.sizeMultiple);
-}
-
-/** Whether a folder is meant as a model: parts alone are not. */
-export async function isModelFolder(folder: string): Promise<boolean> {
-  const names = new Set(await readdir(folder).catch(() => []));
-  return (
-    names.has('transformer') ||
-    names.has('easel.json') ||
-    (names.has('model_index.json') && basename(folder) !== officialParts)
-  );
-}
-
-/** A folder as it stands in the list of models; without what can be loaded where it is damaged. */
-export type ModelListing = {
-  readonly description: ModelDescription;
-  readonly folder: ModelFolder | null;
-};
-
-/** @see readModelFolder */
-export async function describeModel(folder: string): Promise<ModelDescription> {
-  return (await listModel(folder)).description;
-}
-
-export async function listModel(folder: string): Promise<ModelListing> {
-  try {
-    const read = await readModelFolder(folder);
-    return { description: read.description, folder: read };
-  } catch (error) {
-    if (!(error instanceof DomainError)) throw error;
-    return { description: await damaged(folder, error), folder: null };
-  }
-}
-
-async function damaged(folder: string, { message }: DomainError): Promise<ModelDescription> {
-  return {
-    name: basename(folder),
-    title: basename(folder),
-    description: null,
-    license: null,
-    available: false,
-    unavailableReason: await withoutPlace(message, folder),
-    parameters: null,
-    precision: null,
-    maxPromptTokens: null,
-    vocabulary: null,
-    defaults: null,
-    sizes: [],
-    samplers: [],
-  };
-}
 
 /**
  * Read a model folder's configuration and the headers of its weights; no weights are loaded.
@@ -171,7 +82,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   }
   const schedule = parseConfig(await readText(join(parts.scheduler, 'scheduler_config.json')));
   const sampler = samplerOf(schedule);
-  const { sample_size: sampleSize } = await need(
+  const { sample_size: sampleSize } = await needJson(
     join(parts.transformer, 'config.json'),
     z.object({ sample_size: z.int().min(8).max(1024) }),
   );
@@ -282,7 +193,7 @@ async function findParts(folder: string, named: string | undefined): Promise<Rec
 
 async function checkClasses(parts: Record<Part, string>): Promise<void> {
   for (const part of ['transformer', 'vae'] as const) {
-    const { _class_name: name } = await need(
+    const { _class_name: name } = await needJson(
       join(parts[part], 'config.json'),
       z.object({ _class_name: z.string().optional() }),
     );
@@ -325,62 +236,4 @@ async function revisionOf(
     hash.update(`${path}\0${found?.size ?? ''}\0${found?.mtimeMs ?? ''}\0`);
   }
   return hash.digest('hex').slice(0, 16);
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new ModelFolderDamaged(`Expected a readable file ${path}, but got none`, { cause });
-  }
-}
-
-/** Undefined where there is no such file. */
-async function readJson<Schema extends z.ZodType>(
-  path: string,
-  schema: Schema,
-): Promise<z.output<Schema> | undefined> {
-  return (await isFile(path)) ? need(path, schema) : undefined;
-}
-
-async function need<Schema extends z.ZodType>(
-  path: string,
-  schema: Schema,
-): Promise<z.output<Schema>> {
-  const text = await readText(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new ModelFolderDamaged(`Expected JSON in ${path}, but got malformed text`, { cause });
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const { path: field, message } = parsed.error.issues[0]!;
-  throw new ModelFolderDamaged(
-    `Expected a usable ${field.join('.') || 'object'} in ${path}, but got: ${message}`,
-  );
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
-/** Clients see the sentence: where models lie on the machine is not theirs to know. */
-export async function withoutPlace(message: string, folder: string): Promise<string> {
-  const real = await realpath(folder).catch(() => folder);
-  return [folder, real, dirname(folder), dirname(real)].reduce(
-    (text, place) => (place === sep ? text : text.replaceAll(place + sep, '')),
-    message,
-  );
 }
