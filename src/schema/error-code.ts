@@ -25,7 +25,7 @@ const descriptions = {
   QUOTA_EXCEEDED: 'No room is left.',
   RATE_LIMITED: 'Too many requests at once: try again after `retryAfter` seconds.',
   IDEMPOTENCY_CONFLICT: 'The idempotency key was used before, with another input.',
-  MODEL_UNAVAILABLE: 'The model does not exist here or cannot be used.',
+  MODEL_UNAVAILABLE: 'The model is there, but cannot be used: `Model.unavailableReason` says why.',
   OUT_OF_MEMORY: 'The picture does not fit into memory.',
   ENGINE_FAILED: 'The engine could not finish the picture.',
   TIMED_OUT: 'It took too long.',

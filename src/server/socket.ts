@@ -13,6 +13,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
 import { mapError, statusOf } from './error-mapping.ts';
+import type { MakeContext } from './graphql.ts';
 import { checkComplexity, requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { checkOrigin, type OriginRules } from './origin.ts';
@@ -29,11 +30,7 @@ export type SocketDeps = {
   readonly schema: GraphQLSchema;
   readonly rules: OriginRules;
   readonly log: Log;
-  readonly context: (options: {
-    requestId: string;
-    signal: AbortSignal;
-    host: string;
-  }) => Promise<Context>;
+  readonly context: MakeContext;
 };
 
 /** "Service Restart": clients of graphql-ws connect again. */
@@ -291,7 +288,7 @@ function withId(error: GraphQLError, requestId: string, extensions: object = {})
     positions: error.positions,
     path: error.path,
     originalError: error.originalError,
-    extensions: { ...error.extensions, ...extensions, requestId },
+    extensions: { ...extensions, ...error.extensions, requestId },
   });
 }
 

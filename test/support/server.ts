@@ -23,6 +23,12 @@ export type GraphQLErrorBody = {
   >;
 };
 
+export class Refused extends Error {
+  constructor(readonly errors: readonly GraphQLErrorBody[]) {
+    super(JSON.stringify(errors));
+  }
+}
+
 export type TestServer = {
   readonly app: App;
   readonly url: string;
@@ -93,16 +99,18 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     socketClient,
     async gql(query, variables) {
       const { data, errors } = await post(query, variables);
-      if (errors.length > 0) throw new Error(JSON.stringify(errors));
+      if (errors.length > 0) throw new Refused(errors);
       return data;
     },
     async *subscribe(query, variables = {}) {
       const client = socketClient();
       try {
         for await (const result of client.iterate({ query, variables })) {
-          if (result.errors) throw new Error(JSON.stringify(result.errors));
+          if (result.errors) throw new Refused(result.errors as readonly GraphQLErrorBody[]);
           yield Object.values(result.data ?? {})[0];
         }
+      } catch (error) {
+        throw Array.isArray(error) ? new Refused(error) : error;
       } finally {
         await client.dispose();
         clients.delete(client);

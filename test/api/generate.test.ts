@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readMetadata } from '../../src/images/metadata.ts';
+import { sniff } from '../../src/images/sniff.ts';
+import { all, startTestServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => server.close());
+
+const generate = `mutation ($input: GenerateInput!) {
+  generate(input: $input) { replayed generation {
+    id status progress seed: settings { seed width height steps prompt model { name } } eventCursor
+    images { id index seed url sha256 bytes } failure { code message }
+    provenance { modelSha256 executionProvider } timings { stage milliseconds }
+  } }
+}`;
+const settings = { prompt: 'a red boat on the sea at sunset', steps: 3, seed: '7' };
+const events = `subscription ($id: ID!, $after: Cursor) {
+  generationEvents(id: $id, after: $after) {
+    __typename cursor at
+    ... on GenerationEvent { generation { id status eventCursor } }
+    ... on GenerationProgress { stage step steps previews { index step width height dataUrl } }
+    ... on GenerationImageReady { image { url index } }
+  }
+}`;
+
+describe('a generation', () => {
+  it('is queued, followed live, and its picture fetched', async () => {
+    const { generate: queued } = await server.gql(generate, { input: { settings } });
+    expect(queued.generation.status).toBe('QUEUED');
+    const { id, eventCursor } = queued.generation;
+
+    const seen = await all(server.subscribe(events, { id, after: eventCursor }));
+    const states = seen.map(({ __typename }) => __typename).filter((t) => !t.endsWith('Progress'));
+    expect(states).toEqual([
+      'GenerationQueued',
+      'GenerationStarted',
+      'GenerationImageReady',
+      'GenerationSucceeded',
+    ]);
+    expect(seen.at(-1).generation).toMatchObject({ id, status: 'SUCCEEDED' });
+
+    const image = seen.find(({ __typename }) => __typename === 'GenerationImageReady').image;
+    const response = await fetch(image.url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('image/png');
+    const png = Buffer.from(await response.arrayBuffer());
+    expect(sniff(png)).toEqual({ format: 'PNG', width: 64, height: 64 });
+    expect(readMetadata(png).easel?.settings).toMatchObject({ prompt: settings.prompt, seed: 7 });
+  });
+
+  it('can be waited for without a subscription', async () => {
+    const input = { settings: { ...settings, count: 2 }, waitSeconds: 60 };
+    const { generation } = (await server.gql(generate, { input })).generate;
+    expect(generation.status).toBe('SUCCEEDED');
+    expect(generation.progress).toBe(1);
+    expect(generation.images.map(({ seed }: { seed: string }) => seed)).toEqual(['7', '8']);
+    expect(generation.provenance.modelSha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(generation.timings.map(({ stage }: { stage: string }) => stage)).toContain('DENOISING');
+  });
+
+  it('gives the same pixels for the same seed', async () => {
+    const input = { settings: { ...settings, seed: '99' }, waitSeconds: 60 };
+    const [one, two] = [
+      await server.gql(generate, { input }),
+      await server.gql(generate, { input }),
+    ];
+    const [a, b] = await Promise.all(
+      [one, two].map(async (answer) => {
+        const response = await fetch(`${answer.generate.generation.images[0].url}`);
+        return Buffer.from(await response.arrayBuffer());
+      }),
+    );
+    expect(one.generate.generation.id).not.toBe(two.generate.generation.id);
+    expect(a!.equals(b!)).toBe(true);
+  });
+
+  it('answers a repeated idempotency key with the first one, and refuses another input', async () => {
+    const input = { settings, idempotencyKey: 'one intent' };
+    const first = await server.gql(generate, { input });
+    const again = await server.gql(generate, { input });
+    expect(again.generate.replayed).toBe(true);
+    expect(again.generate.generation.id).toBe(first.generate.generation.id);
+    const other = { ...input, settings: { ...settings, prompt: 'a blue boat' } };
+    const { errors, data } = await server.post(generate, { input: other });
+    expect(errors[0]?.extensions.code).toBe('IDEMPOTENCY_CONFLICT');
+    expect(data.generate).toBeNull();
+  });
+
+  it('goes on for a subscriber after the last cursor that it had', async () => {
+    const { generation } = (await server.gql(generate, { input: { settings, waitSeconds: 60 } }))
+      .generate;
+    const whole = await all(
+      server.subscribe(events, { id: generation.id, after: generation.eventCursor }),
+    );
+    const rest = await all(server.subscribe(events, { id: generation.id, after: whole[1].cursor }));
+    const since = (list: typeof whole) =>
+      list.map(({ __typename, cursor }) => [__typename, cursor]);
+    expect(since(rest)).toEqual(since(whole.slice(2)));
+  });
+
+  it('tells a late subscriber how it ended, and ends', async () => {
+    const { generation } = (await server.gql(generate, { input: { settings, waitSeconds: 60 } }))
+      .generate;
+    const seen = await all(server.subscribe(events, { id: generation.id }));
+    expect(seen.map(({ __typename }) => __typename)).toEqual(['GenerationSucceeded']);
+  });
+
+  it('is not there for somebody who has no such id', async () => {
+    const id = Buffer.from(`Generation:${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}`).toString(
+      'base64url',
+    );
+    expect(
+      (await server.gql('query ($id: ID!) { generation(id: $id) { id } }', { id })).generation,
+    ).toBeNull();
+    await expect(all(server.subscribe(events, { id }))).rejects.toMatchObject({
+      errors: [{ extensions: { code: 'NOT_FOUND' } }],
+    });
+  });
+});
+
+describe('the models', () => {
+  it('are listed with what may be asked of them', async () => {
+    const { models } = await server.gql(
+      '{ models { id name isDefault available unavailableReason kinds samplers vocabulary limits { maxSteps maxCount } defaults { width } sizes { width height } } }',
+    );
+    const model = models.find(({ name }: { name: string }) => name === 'random');
+    expect(model).toMatchObject({
+      isDefault: true,
+      available: true,
+      kinds: ['TEXT_TO_IMAGE'],
+      limits: { maxSteps: 100, maxCount: 8 },
+      defaults: { width: 64 },
+    });
+    const { node } = await server.gql(
+      'query ($id: ID!) { node(id: $id) { ... on Model { name } } }',
+      {
+        id: model.id,
+      },
+    );
+    expect(node.name).toBe('random');
+  });
+});

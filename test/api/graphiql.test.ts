@@ -1,0 +1,128 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { buildSchema, parse, validate } from 'graphql';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { firstTabs } from '../../pages/graphiql/tabs.js';
+import { startTestServer, type TestServer } from '../support/server.ts';
+
+const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
+  existsSync(path),
+);
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => server.close());
+
+const page = () => fetch(`${server.url}/graphql`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+
+describe('the API explorer', () => {
+  it('is served whole from here, and may load nothing from elsewhere', async () => {
+    const response = await page();
+    const html = await response.text();
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const links = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link!);
+    const files = links.filter((link) => !link.startsWith('data:'));
+    expect(files).toHaveLength(2);
+    expect(links.some((link) => /^(https?:)?\/\//.test(link))).toBe(false);
+    for (const file of files) {
+      const answer = await fetch(new URL(file, server.url));
+      expect(answer.status).toBe(200);
+      const text = await answer.text();
+      if (!file.endsWith('.css')) continue;
+      const loaded = [...text.matchAll(/url\(["']?([^"')]+)/g)].map(([, url]) => url!);
+      expect(loaded.filter((url) => /^(https?:)?\/\//.test(url))).toEqual([]);
+    }
+  });
+
+  it('starts its workers from here', async () => {
+    const html = await (await page()).text();
+    const main = /src="([^"]+)"/.exec(html)?.[1] ?? '';
+    const script = await (await fetch(new URL(main, server.url))).text();
+    const workers = [...new Set(script.match(/\/pages\/graphiql\/\w+\.worker-\w+\.js/g))];
+    expect(workers).toHaveLength(3);
+    for (const worker of workers) {
+      expect((await fetch(new URL(worker, server.url))).status).toBe(200);
+    }
+  });
+
+  it('is not in the way of a program', async () => {
+    const response = await fetch(`${server.url}/graphql?query={__typename}`, {
+      headers: { accept: 'application/json', 'apollo-require-preflight': '1' },
+    });
+    expect(await response.json()).toEqual({ data: { __typename: 'Query' } });
+  });
+
+  it('has a first query, mutation and subscription that fit the schema', () => {
+    const schema = buildSchema(
+      readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'),
+    );
+    expect(firstTabs).toHaveLength(3);
+    for (const { query } of firstTabs) expect(validate(schema, parse(query))).toEqual([]);
+  });
+});
+
+describe.runIf(browserPath)('the API explorer in a browser', () => {
+  let browser: Browser;
+  let tab: Page;
+  const foreign: string[] = [];
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+    tab = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    tab.on('request', (request) => {
+      const { protocol, host } = new URL(request.url());
+      if (/^(http|ws)/.test(protocol) && host !== new URL(server.url).host)
+        foreign.push(request.url());
+    });
+    tab.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    tab.on('pageerror', (error) => complaints.push(String(error)));
+    await tab.goto(`${server.url}/graphql`);
+    await tab.locator('.graphiql-query-editor .view-lines').waitFor();
+  });
+  afterAll(() => browser?.close());
+
+  const run = () => tab.getByRole('button', { name: /execute query/i }).click();
+  const answer = () => tab.locator('.graphiql-response');
+  const openTab = (name: string) => tab.getByRole('tab', { name }).click();
+
+  it('answers a query that somebody types', async () => {
+    await tab.locator('.graphiql-query-editor .view-lines').click();
+    await tab.keyboard.press('ControlOrMeta+A');
+    await tab.keyboard.press('Delete');
+    // Typed as people do it; the editor closes the braces that are opened.
+    await tab.keyboard.type('{ viewer { user { name', { delay: 5 });
+    await run();
+    await expect.poll(() => answer().textContent(), { timeout: 20_000 }).toMatch(/"name":\s*"local"/);
+  });
+
+  it('runs its first subscription, and shows what a mutation in another tab does', async () => {
+    await openTab('Watch');
+    await run();
+    const { generate } = await server.gql(
+      'mutation { generate(input: { settings: { prompt: "a boat", steps: 4 } }) { generation { id } } }',
+    );
+    expect(generate.generation.id).toBeTruthy();
+    await expect
+      .poll(() => answer().textContent(), { timeout: 20_000 })
+      .toMatch(/Generation(Progress|ImageReady|Succeeded)/);
+    await tab.getByRole('button', { name: /stop query/i }).click();
+  });
+
+  it('runs its first mutation', async () => {
+    await openTab('Draw');
+    await run();
+    await expect
+      .poll(() => answer().textContent(), { timeout: 20_000 })
+      .toMatch(/"status":\s*"QUEUED"/);
+    if (process.env['SCREENSHOT']) await tab.screenshot({ path: process.env['SCREENSHOT'] });
+  });
+
+  it('asks nobody else for anything, and has nothing to complain of', () => {
+    expect(foreign).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+});

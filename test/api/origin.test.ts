@@ -1,0 +1,86 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { startTestServer, type TestServer } from '../support/server.ts';
+import { createStepwise } from '../support/stepwise.ts';
+
+const devServer = 'http://localhost:5173';
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer({
+    generate: createStepwise().generate,
+    config: { allowedOrigins: [devServer], allowedHosts: ['easel.example'] },
+  });
+});
+afterAll(() => server.close());
+
+const own = () => new URL(server.url);
+
+describe('a web page that somebody visits', () => {
+  it.each([
+    ['its own origin', () => ({ origin: `http://${own().host}` }), 200],
+    ['a configured one', () => ({ origin: devServer }), 200],
+    ['no origin: a program', () => ({}), 200],
+    ['a foreign origin', () => ({ origin: 'https://evil.example' }), 403],
+    ['another port of this machine', () => ({ origin: 'http://localhost:9999' }), 403],
+    ['a page without an origin', () => ({ origin: 'null' }), 403],
+    ['a name that is pointed here', () => ({ host: 'evil.example' }), 403],
+    ['a configured name', () => ({ host: 'easel.example' }), 200],
+    ['the loopback by name', () => ({ host: `localhost:${own().port}` }), 200],
+  ])('is told yes or no over HTTP: %s', async (_name, headers, status) => {
+    expect(await statusOf('/graphql?query={__typename}', headers())).toBe(status);
+    expect(await statusOf('/health', headers())).toBe(status);
+  });
+
+  it.each([
+    ['its own origin', () => ({ origin: `http://${own().host}` }), 'open'],
+    ['a configured one', () => ({ origin: devServer }), 'open'],
+    ['no origin: a program', () => ({}), 'open'],
+    ['a foreign origin', () => ({ origin: 'https://evil.example' }), 403],
+    ['a name that is pointed here', () => ({ host: 'evil.example' }), 403],
+  ])('is told yes or no before a WebSocket opens: %s', async (_name, headers, outcome) => {
+    expect(await upgrade('/graphql', headers())).toBe(outcome);
+  });
+
+  it('finds no WebSocket elsewhere', async () => {
+    expect(await upgrade('/elsewhere', {})).toBe(404);
+  });
+
+  it('of a configured origin gets the headers that its browser asks for', async () => {
+    const preflight = await fetch(`${server.url}/graphql`, {
+      method: 'OPTIONS',
+      headers: { origin: devServer, 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-origin')).toBe(devServer);
+    expect(preflight.headers.get('access-control-allow-headers')).toMatch(/content-type/i);
+    const answer = await server.post('{ __typename }', {}, { origin: devServer });
+    expect(answer.data).toEqual({ __typename: 'Query' });
+  });
+});
+
+/** `fetch` does not let a test set Host. */
+function statusOf(path: string, headers: Record<string, string>): Promise<number | undefined> {
+  const { hostname, port } = own();
+  const asked = { 'apollo-require-preflight': '1', ...headers };
+  return new Promise((resolve, reject) => {
+    httpRequest({ hostname, port, path: encodeURI(path), headers: asked }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+function upgrade(path: string, headers: Record<string, string>): Promise<'open' | number> {
+  const socket = new WebSocket(`ws://${own().host}${path}`, 'graphql-transport-ws', { headers });
+  return new Promise((resolve) => {
+    socket.once('open', () => {
+      socket.close();
+      resolve('open');
+    });
+    socket.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
+    socket.on('error', () => {});
+  });
+}
