@@ -6,6 +6,9 @@
 """
 
 import argparse
+import copy
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +23,7 @@ from .t5 import T5
 from .things import COLORS, THINGS
 from .transformer import DEPTH, WIDTH, Transformer
 
+CORES = len(os.sched_getaffinity(0))
 TAP = DEPTH // 2  # blocks before the label head
 LABEL_WEIGHT = 0.1
 
@@ -92,7 +96,11 @@ def is_hidden_matrix(name: str, tensor: Tensor) -> bool:
 
 
 class Trainer:
-    """A bf16 copy computes; masters, optimiser and moving average are fp32."""
+    """A bf16 copy computes; masters, optimiser and moving average are fp32.
+
+    Every core takes its own part of the batch: parts wait for each other once a step, not once an operation, which
+    matters where the machine has other work to do.
+    """
 
     def __init__(self, stage_name: str, minutes: float):
         self.name, self.stage, self.limit = stage_name, STAGES[stage_name], minutes
@@ -114,13 +122,19 @@ class Trainer:
         matrices = [m for m, name in zip(self.masters, self.names) if is_hidden_matrix(name, m)]
         others = [m for m, name in zip(self.masters, self.names) if not is_hidden_matrix(name, m)]
         self.optimizers = (
-            Muon(matrices, lr=self.stage.rate, iterations=4),
+            *(Muon(matrices[i::CORES], lr=self.stage.rate, iterations=4) for i in range(CORES)),
             torch.optim.AdamW(others, lr=self.stage.rate, betas=(0.9, 0.98), weight_decay=0, fused=True),
         )
         for optimizer, saved in zip(self.optimizers, state['optimizers'] if state else ()):
             optimizer.load_state_dict(saved)
         self.model.to(torch.bfloat16)
-        self.copy = Model(self.stage.compressed).to(torch.bfloat16)  # holds the moving average to validate
+        self.twins = [self.model, *(copy.deepcopy(self.model) for _ in range(CORES - 1))]
+        for twin in self.twins[1:]:
+            for parameter, shared in zip(twin.parameters(), self.model.parameters()):
+                parameter.data = shared.data
+        torch.set_num_threads(1)
+        self.pool = ThreadPoolExecutor(CORES, initializer=lambda: torch.set_num_threads(1))
+        self.averaged = Model(self.stage.compressed).to(torch.bfloat16)  # holds the moving average to validate
         self.step, self.samples, self.history = (state[k] for k in ('step', 'samples', 'history')) if state else (0, 0, [])
         self.clock = checkpoint.Clock(state['minutes'] if state else 0.0)
 
@@ -131,17 +145,27 @@ class Trainer:
             'samples': self.samples, 'minutes': self.clock.minutes(), 'history': self.history, 'compressed': self.stage.compressed,
         })  # fmt: skip
 
+    def gradients(self, parts: list[Batch]) -> tuple[Tensor, Tensor]:
+        def part_of_them(twin: Model, batch: Batch) -> tuple[Tensor, Tensor]:
+            total, mse, labels = loss(twin, batch)
+            total.backward()
+            return mse, labels
+
+        results = list(self.pool.map(part_of_them, self.twins, parts))
+        return sum(mse for mse, _ in results) / CORES, sum(labels for _, labels in results) / CORES
+
     @torch.no_grad()
     def update(self):
-        for master, parameter in zip(self.masters, self.model.parameters()):
-            master.grad = parameter.grad.float()
-            parameter.grad = None
+        for master, *parts in zip(self.masters, *(twin.parameters() for twin in self.twins)):
+            master.grad = sum(part.grad.float() for part in parts) / CORES
+            for part in parts:
+                part.grad = None
         torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
         done = min(self.clock.minutes() / self.limit, 1)
         pace = min(1, (self.step + 1) / 60) * min(1, 0.03 + (1 - done) / 0.3)
-        for optimizer, base in zip(self.optimizers, (self.stage.rate, self.stage.adam_rate)):
-            optimizer.param_groups[0]['lr'] = base * pace
-            optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]['lr'] = pace * (self.stage.rate if isinstance(optimizer, Muon) else self.stage.adam_rate)
+        list(self.pool.map(lambda optimizer: optimizer.step(), self.optimizers))
         self.step += 1
         self.samples += self.stage.batch
         torch._foreach_lerp_(self.ema, self.masters, 1 - min(0.998, (1 + self.step) / (10 + self.step)))
@@ -149,8 +173,8 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, batch: Batch):
-        torch._foreach_copy_(list(self.copy.parameters()), self.ema)
-        mse = validate(self.copy, batch)
+        torch._foreach_copy_(list(self.averaged.parameters()), self.ema)
+        mse = validate(self.averaged, batch)
         self.history.append({'minutes': self.clock.minutes(), 'samples': self.samples, 'validation': mse})
         print(f'{self.clock.minutes():6.1f} min  {self.samples} samples  validation {mse:.4f}', flush=True)
 
@@ -160,8 +184,7 @@ class Trainer:
         mean = labels = None
         next_validation = self.clock.minutes() + 4
         while self.clock.minutes() < self.limit:
-            total, mse, label = loss(self.model, latents.batch(self.stage.batch))
-            total.backward()
+            mse, label = self.gradients([latents.batch(self.stage.batch // CORES) for _ in self.twins])
             self.update()
             mean = mse.item() if mean is None else 0.98 * mean + 0.02 * mse.item()
             labels = label.item() if labels is None else 0.98 * labels + 0.02 * label.item()
