@@ -3,7 +3,7 @@ import { DomainError, StartError } from '../errors.ts';
 import type { AttentionForm } from './networks/layers.ts';
 import { type ExecutionProvider, listProviders } from './onnx/session.ts';
 import type { Provider } from './request.ts';
-import { type SelfTest, type TrialName, trialNames, withSelfTest } from './self-test.ts';
+import { type SelfTest, type TrialName, withSelfTest } from './self-test.ts';
 
 /** The execution provider that was asked for is not here, or computes wrongly; the sentence says which and why. */
 export class ProviderUnavailable extends StartError {
@@ -62,14 +62,15 @@ export async function chooseProvider(asked: Provider, threads: number): Promise<
 }
 
 async function tryProvider(provider: ExecutionProvider, test: SelfTest): Promise<Choice> {
-  const forms = {} as Record<TrialName, AttentionForm>;
-  for (const network of trialNames) forms[network] = await rightForm(network, provider, test);
+  const form = (network: TrialName) => rightForm(network, provider, test);
+  await form('the caption projection');
+  await form('the timestep embedding');
   return {
     provider,
     attention: {
-      textEncoder: forms['the text encoder'],
-      transformer: forms['the transformer'],
-      autoencoder: forms['the autoencoder'],
+      textEncoder: await form('the text encoder'),
+      transformer: await form('the transformer'),
+      autoencoder: await form('the autoencoder'),
     },
   };
 }
