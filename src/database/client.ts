@@ -1,0 +1,99 @@
+import { fileURLToPath } from 'node:url';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { StartError } from '../errors.ts';
+import { PrismaClient } from '../generated/prisma/client.ts';
+import { openEmbedded } from './embedded.ts';
+import { ensureInstallation } from './installation.ts';
+import { migrate } from './migrate.ts';
+
+/** An open, migrated database. Inside `client.$transaction(async (tx) => …)` only `tx` is used. */
+export type Database = {
+  readonly kind: 'embedded' | 'server';
+  readonly client: PrismaClient;
+  /** How the `pg` driver reaches it. */
+  readonly connection: pg.PoolConfig;
+  close(): Promise<void>;
+};
+
+export type DatabaseConfig = {
+  /** The data folder; the embedded database lies in it. */
+  readonly dataDir: string;
+  /** A PostgreSQL server's URL; without one the embedded database is used. */
+  readonly databaseUrl?: string | undefined;
+  /** Called in the middle of a migration; a test may end the process there. */
+  readonly reached?: Reached;
+};
+
+type Reached = (point: 'migrating') => Promise<void>;
+
+const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
+
+/**
+ * Opens the database that the configuration names, brings it up to date, and sees to its first rows.
+ *
+ * @throws StartError with one sentence: server unreachable, data folder in use, disk full, a
+ * migration that fails …
+ */
+export async function openDatabase(config: DatabaseConfig): Promise<Database> {
+  const reached = config.reached ?? (async () => {});
+  if (config.databaseUrl) return openServer(config.databaseUrl, reached);
+  const embedded = await openEmbedded(config.dataDir);
+  return open('embedded', embedded, reached);
+}
+
+async function openServer(url: string, reached: Reached): Promise<Database> {
+  const connection = { connectionString: url, max: 10, connectionTimeoutMillis: 10_000 };
+  const probe = new pg.Client(connection);
+  try {
+    await probe.connect();
+  } catch (cause) {
+    throw new StartError(
+      `Expected a PostgreSQL server at ${withoutPassword(url)}, but got: ${reason(cause)}`,
+      { cause },
+    );
+  }
+  await probe.end();
+  return open('server', { connection, close: async () => {} }, reached);
+}
+
+async function open(
+  kind: Database['kind'],
+  { connection, close: closeServer }: { connection: pg.PoolConfig; close(): Promise<void> },
+  reached: Reached,
+): Promise<Database> {
+  const pool = new pg.Pool(connection);
+  // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
+  pool.on('error', () => {});
+  const client = new PrismaClient({
+    adapter: new PrismaPg(pool, { disposeExternalPool: true }),
+    // The embedded database runs one transaction at a time: the others wait their turn.
+    transactionOptions: { maxWait: 10_000, timeout: 20_000 },
+  });
+  const close = async () => {
+    await client.$disconnect();
+    if (!pool.ended) await pool.end();
+    await closeServer();
+  };
+  try {
+    await migrate(connection, migrationsFolder, reached);
+    await ensureInstallation(client);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { kind, client, connection, close };
+}
+
+function withoutPassword(url: string): string {
+  if (!URL.canParse(url)) return 'DATABASE_URL';
+  const shown = new URL(url);
+  shown.password = '';
+  return shown.href;
+}
+
+/** A host name with several addresses gives one error each, and an empty message around them. */
+function reason(cause: unknown): string {
+  if (cause instanceof AggregateError) return cause.errors.map(reason).join('; ');
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { StartError } from '../errors.ts';
+
+/** Where things lie in a data folder that was found fit for use. Absolute paths. */
+export type DataFolder = {
+  readonly path: string;
+  /** PGlite's own files. */
+  readonly database: string;
+  /** For sockets, mode 0700: whoever reaches it reaches the database. */
+  readonly sockets: string;
+};
+
+const markFile = 'easel.json';
+/** Raised when something moves that an older program would not find. */
+const format = 1;
+/** PostgreSQL's major version inside PGlite 0.5; another one cannot read its files. */
+const postgresVersion = '18';
+/** The system's limit for a socket's path is 108 bytes with its end mark (104 on macOS). */
+const longestSocketPath = 103;
+const longestSocketName = '/.s.PGSQL.5432';
+/** An empty database takes 40 MB, and PostgreSQL writes its log in pieces of 16 MB. */
+const roomAtFirst = 120e6;
+const roomLater = 20e6;
+
+/**
+ * Makes the data folder where there is none, and checks that it is ours, of a version that we read, and can be
+ * written with some room left. @throws StartError
+ */
+export function openDataFolder(dataDir: string): DataFolder {
+  const path = attempt(resolve(dataDir), () => {
+    mkdirSync(dataDir, { recursive: true });
+    return realpathSync(dataDir);
+  });
+  checkMark(path);
+  const database = join(path, 'database');
+  checkVersion(path, database);
+  checkRoom(path, existsSync(database) ? roomLater : roomAtFirst);
+  attempt(path, () => {
+    const probe = join(path, `.probe-${process.pid}`);
+    writeFileSync(probe, 'x');
+    rmSync(probe);
+    if (!existsSync(join(path, markFile))) {
+      writeFileSync(join(path, markFile), `${JSON.stringify({ format })}\n`, { flag: 'w' });
+    }
+  });
+  return { path, database, sockets: attempt(path, () => socketFolder(path)) };
+}
+
+function checkMark(path: string): void {
+  const file = join(path, markFile);
+  if (!existsSync(file)) {
+    const strange = attempt(path, () => readdirSync(path)).find((name) => !name.startsWith('.'));
+    if (strange === undefined || strange === 'lost+found') return;
+    throw new StartError(
+      `Expected the data folder ${path} to be empty or one of Easel's, but it holds "${strange}" and no ${markFile}: set DATA_DIR to another folder`,
+    );
+  }
+  const got = attempt(path, () => readFormat(file));
+  if (got !== format) {
+    throw new StartError(
+      `Expected the data folder ${path} to be of format ${format}, but ${file} says ${got}: it belongs to another version of Easel`,
+    );
+  }
+}
+
+function readFormat(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))?.format;
+  } catch (error) {
+    if (error instanceof SyntaxError) return 'no format at all';
+    throw error;
+  }
+}
+
+function checkVersion(path: string, database: string): void {
+  if (!existsSync(database)) return;
+  const file = join(database, 'PG_VERSION');
+  const got = existsSync(file) ? attempt(path, () => readFileSync(file, 'utf8').trim()) : 'none';
+  if (got === postgresVersion) return;
+  throw new StartError(
+    `Expected the database in ${database} to be of PostgreSQL ${postgresVersion}, but its version is ${got || 'empty'}: it was written by another version of Easel, or damaged`,
+  );
+}
+
+function checkRoom(path: string, needed: number): void {
+  const { bavail, bsize } = attempt(path, () => statfsSync(path));
+  const free = bavail * bsize;
+  if (free >= needed) return;
+  throw new StartError(
+    `Expected at least ${megabytes(needed)} free on the disk of the data folder ${path}, but got ${megabytes(free)}: free some space first`,
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 1e6)} MB`;
+}
+
+/** Inside the data folder; where that lies too deep for a socket's path, in a private temporary folder. */
+function socketFolder(path: string): string {
+  const inside = join(path, 'sockets');
+  if (Buffer.byteLength(inside + longestSocketName) <= longestSocketPath) {
+    mkdirSync(inside, { recursive: true, mode: 0o700 });
+    chmodSync(inside, 0o700);
+    return inside;
+  }
+  const hash = createHash('sha256').update(path).digest('hex').slice(0, 16);
+  const outside = join(tmpdir(), `easel-${hash}`);
+  mkdirSync(outside, { recursive: true, mode: 0o700 });
+  const found = lstatSync(outside);
+  // Others may write to the temporary folder: what they put there under this name is not used.
+  if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? found.uid)) {
+    throw new StartError(
+      `Expected ${outside} to be a folder of this user, but it belongs to another: remove it, or set DATA_DIR to a shorter path than ${path}`,
+    );
+  }
+  chmodSync(outside, 0o700);
+  return outside;
+}
+
+/** Runs file system calls; what they throw becomes one sentence about the data folder. */
+function attempt<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof StartError) throw cause;
+    throw new StartError(`Expected to write to the data folder ${path}, but ${reason(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function reason(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user may not: change its permissions, or set DATA_DIR to another folder';
+    case 'EROFS':
+      return 'its disk is read-only: set DATA_DIR to another folder';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'its disk is full: free some space first';
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return 'it is, or lies below, a file: set DATA_DIR to another folder';
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
+}

@@ -1,0 +1,50 @@
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { PGlite } from '@electric-sql/pglite';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+
+// The entry of the database's own thread: PostgreSQL, compiled to WebAssembly, behind a socket.
+// In the API's thread every query would stop all others for as long as it takes.
+
+export type EmbeddedWorkerData = {
+  /** Where the database's files lie, or will. */
+  readonly folder: string;
+  /** The socket to listen on; the folder around it is private. */
+  readonly socket: string;
+};
+
+export type EmbeddedWorkerMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly reason: string };
+
+const { folder, socket } = workerData as EmbeddedWorkerData;
+const parent = parentPort;
+if (parent === null) throw new Error('Expected to run as a worker thread');
+
+const post = (message: EmbeddedWorkerMessage) => parent.postMessage(message);
+
+try {
+  if (!existsSync(folder)) await createDatabase();
+  const db = await PGlite.create(folder);
+  rmSync(socket, { force: true }); // left over; we own the data folder
+  const server = new PGLiteSocketServer({ db, path: socket, maxConnections: 50 });
+  await server.start();
+  parent.once('message', async () => {
+    await server.stop();
+    await db.close();
+    parent.close();
+  });
+  post({ type: 'ready' });
+} catch (error) {
+  post({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  parent.close();
+}
+
+/** Made under another name first: a process that dies meanwhile leaves no half of a database. */
+async function createDatabase(): Promise<void> {
+  const unfinished = `${folder}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  const db = await PGlite.create(unfinished);
+  await db.close();
+  renameSync(unfinished, folder);
+}

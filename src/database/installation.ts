@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+
+/** The name of the user that everybody is, where nobody has to say who they are. */
+export const localUserName = 'local';
+
+/**
+ * The rows that every installation has: its own, the local user and that user's default project.
+ * What is there stays as it is, so that several processes may start at once.
+ */
+export async function ensureInstallation(client: PrismaClient): Promise<void> {
+  await client.installation.createMany({
+    data: { linkSecret: randomBytes(32).toString('hex') },
+    skipDuplicates: true,
+  });
+  await client.user.createMany({
+    data: { name: localUserName, role: 'ADMIN' },
+    skipDuplicates: true,
+  });
+  const { id } = await client.user.findUniqueOrThrow({ where: { name: localUserName } });
+  await client.project.createMany({
+    data: { ownerId: id, name: 'Default', defaultOf: id },
+    skipDuplicates: true,
+  });
+}

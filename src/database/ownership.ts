@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { StartError } from '../errors.ts';
+
+/** Proof that this process, and no other, may open the data folder. */
+export type Ownership = { release(): Promise<void> };
+
+/** What an owner writes about itself; `socket` answers as long as the process lives. */
+export type Owner = { readonly pid: number; readonly socket: string; readonly database: string };
+
+/**
+ * Makes this process the owner of `folder`, or throws. Two programs in one PGlite folder destroy it
+ * silently, so this must hold whatever happens: two starts at once, a start after a `kill -9`.
+ *
+ * An owner listens on a socket of its own, whose name it writes into `owner.<n>`, n being one more
+ * than the highest there is. Whether it lives is asked at its socket: the kernel closes that with
+ * the process, and a number that the system has given away again (a pid) proves nothing.
+ * `owner.<n>` appears with its contents (a hard link) and for one process only. The highest one is never
+ * deleted, only followed, so a starter that was suspended between its steps finds itself overtaken.
+ */
+export async function takeOwnership(
+  folder: string,
+  socketFolder: string,
+  database: string,
+): Promise<Ownership> {
+  const socket = join(socketFolder, `${randomUUID().slice(0, 8)}.sock`);
+  const server = await listen(socket);
+  const self: Owner = { pid: process.pid, socket, database };
+  const draft = join(folder, `owner-${randomUUID()}.draft`);
+  try {
+    for (;;) {
+      const highest = highestOwner(folder);
+      const last = highest > 0 ? readOwner(folder, highest) : null;
+      if (highest > 0 && last === null) continue; // followed and cleared away in the meantime
+      if (last && (await answers(last.socket))) throw new FolderOwned(folder, last.pid);
+      writeFileSync(draft, JSON.stringify(self), { mode: 0o600 });
+      const mine = follow(folder, draft, highest + 1);
+      rmSync(draft, { force: true });
+      if (!mine) continue;
+      clearBelow(folder, highest + 1);
+      if (last && dirname(last.socket) === socketFolder) rmSync(last.socket, { force: true });
+      return { release: () => close(server) };
+    }
+  } catch (error) {
+    rmSync(draft, { force: true });
+    await close(server);
+    throw error;
+  }
+}
+
+/** Who owns the folder now; null where nobody does. */
+export async function currentOwner(folder: string): Promise<Owner | null> {
+  const highest = highestOwner(folder);
+  const owner = highest > 0 ? readOwner(folder, highest) : null;
+  return owner !== null && (await answers(owner.socket)) ? owner : null;
+}
+
+export class FolderOwned extends StartError {
+  constructor(
+    readonly folder: string,
+    readonly pid: number,
+  ) {
+    super(
+      `Expected the data folder ${folder} to be free, but process ${pid} is using it: stop that one first, or set DATA_DIR to another folder`,
+    );
+  }
+}
+
+const ownerFile = /^owner\.(\d+)$/;
+const draftFile = /^owner-[0-9a-f-]+\.draft$/;
+
+function highestOwner(folder: string): number {
+  const numbers = readdirSync(folder).map((name) => Number(ownerFile.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...numbers);
+}
+
+function readOwner(folder: string, number: number): Owner | null {
+  try {
+    return JSON.parse(readFileSync(join(folder, `owner.${number}`), 'utf8'));
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return null;
+    if (error instanceof SyntaxError) return { pid: 0, socket: '', database: '' };
+    throw error;
+  }
+}
+
+/** True where `owner.<number>` is ours now and nobody has gone further. */
+function follow(folder: string, draft: string, number: number): boolean {
+  const file = join(folder, `owner.${number}`);
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    // The other one took the number, or cleared away what looked left over: look again.
+    if (isCode(error, 'EEXIST') || isCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+  if (highestOwner(folder) === number) return true;
+  rmSync(file, { force: true });
+  return false;
+}
+
+function clearBelow(folder: string, number: number): void {
+  for (const name of readdirSync(folder)) {
+    const found = ownerFile.exec(name);
+    const leftOver = found ? Number(found[1]) < number : draftFile.test(name);
+    if (leftOver) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function listen(socket: string): Promise<Server> {
+  const server = createServer((caller) => caller.destroy());
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socket, () => {
+      server.unref();
+      resolve(server);
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** Anything but "nobody listens here" counts as an owner: to wait is harmless, to go on is not. */
+function answers(socket: string): Promise<boolean> {
+  if (socket === '') return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const caller = connect(socket);
+    caller.once('connect', () => {
+      caller.destroy();
+      resolve(true);
+    });
+    caller.once('error', (error) => {
+      resolve(!isCode(error, 'ECONNREFUSED') && !isCode(error, 'ENOENT'));
+    });
+  });
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
