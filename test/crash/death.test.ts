@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { crashPoints } from '../../src/services/generations/crash-points.ts';
+import { House } from './house.ts';
+import { die, dieAtRandom, dieWhileStarting } from './round.ts';
+
+const house = new House();
+beforeAll(() => house.build());
+afterAll(() => house.tearDown());
+const timeout = 120_000;
+
+test(
+  'a start that dies while a migration runs leaves a database that the next start completes',
+  async () => {
+    const dead = house.begin('migrating');
+    expect(await dead.ended).toEqual({ code: null, signal: 'SIGKILL' });
+    await house.start();
+    await house.learn();
+  },
+  timeout,
+);
+
+for (const point of crashPoints) {
+  test(
+    `nothing is lost when the process dies ${point.replace('-', ' ')}`,
+    () => die(house, point),
+    timeout,
+  );
+}
+
+for (const point of ['database-open', 'engine-open', 'listening']) {
+  test(
+    `nothing is lost when a start dies at ${point}, with work waiting`,
+    () => dieWhileStarting(house, point),
+    timeout,
+  );
+}
+
+for (const round of [1, 2, 3, 4, 5]) {
+  test(
+    `nothing is lost when the process dies at a random moment (${round})`,
+    () => dieAtRandom(house, Math.random),
+    timeout,
+  );
+}
