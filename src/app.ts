@@ -6,6 +6,7 @@ import { crashAt } from './crash.ts';
 import { type Database, openDatabase } from './database/client.ts';
 import { StartError } from './errors.ts';
 import { createMemoryEvents } from './events/memory.events.ts';
+import { startRetention } from './events/retention.ts';
 import { type Engine, startEngine } from './inference/engine.ts';
 import { buildSchema } from './resolvers/build-schema.ts';
 import type { Context, Services } from './resolvers/context.ts';
@@ -142,6 +143,12 @@ async function start(
   undo.push(() => http.close());
   await reached('listening');
 
+  const retention = startRetention({
+    client,
+    keepSeconds: config.eventRetentionSeconds,
+    onError: (error) => log.error({ err: error }, 'could not clear away old events'),
+  });
+
   const runner = await startRunner({
     client,
     events,
@@ -166,6 +173,7 @@ async function start(
     await http.close();
     await http.stop();
     await events.close();
+    await retention.stop();
     await database.close();
     return isHandedBack && isEngineClosed;
   }
