@@ -239,6 +239,16 @@ var commands = {
   },
   build: function () {},
   test: test,
+  /** Deaths, one after the other: see docs/reliability.md. */
+  soak: function (args) {
+    var program = path.join(root, 'test', 'crash', 'soak.ts');
+    var result = childProcess.spawnSync(
+      process.execPath,
+      ['--import', 'tsx', program].concat(args),
+      { cwd: root, stdio: 'inherit' },
+    );
+    process.exit(result.status === null ? 1 : result.status);
+  },
 };
 
 function main() {

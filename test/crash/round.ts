@@ -4,7 +4,7 @@ import type { Asked } from './viewer.ts';
 
 /** Dies at a named point, and everything is checked in the next life. */
 export async function die(house: House, point: string): Promise<void> {
-  await stop(house);
+  await house.server!.kill();
   const server = await house.start(`${point}:2`);
   const requests = [house.next(), house.next(), house.next()];
   await requestAll(house, requests);
@@ -43,12 +43,6 @@ export async function dieWhileStarting(house: House, point: string): Promise<voi
 
 async function requestAll(house: House, requests: readonly Asked[]): Promise<void> {
   await Promise.all(requests.map((asked) => house.request(asked)));
-}
-
-async function stop(house: House): Promise<void> {
-  house.server!.signal('SIGTERM');
-  const { code } = await house.server!.ended;
-  if (code !== 0) throw new Error(`Expected exit code 0, but got ${code}`);
 }
 
 async function expectDeath(

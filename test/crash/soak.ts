@@ -1,0 +1,92 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { crashPoints } from '../../src/services/generations/crash-points.ts';
+import { House } from './house.ts';
+import { die, dieAtRandom, dieWhileStarting } from './round.ts';
+
+// `npm run soak -- --rounds 1000 [--seed 7]`: deaths one after the other on one data folder, everything checked
+// after each. One line a round goes to soak/<start>.log and to the terminal; the first loss ends it with code 1.
+
+const rounds = numberAfter('--rounds', 300);
+const seed = numberAfter('--seed', Date.now() % 1_000_000);
+const folder = fileURLToPath(new URL('../../soak/', import.meta.url));
+mkdirSync(folder, { recursive: true });
+const file = `${folder}${new Date().toISOString().replace(/[:.]/g, '-')}.log`;
+const random = mulberry32(seed);
+const house = new House();
+const startedAt = performance.now();
+
+say(`rounds ${rounds}, seed ${seed}, log ${file}`);
+let round = 0;
+try {
+  await house.build();
+  await house.start();
+  await house.learn();
+  for (round = 1; round <= rounds; round++) {
+    const began = performance.now();
+    const how = await oneDeath();
+    say(
+      `round ${round} of ${rounds}: ${how}, ${((performance.now() - began) / 1000).toFixed(1)} s, ${told()}`,
+    );
+  }
+  say(`held: ${rounds} deaths, nothing lost, ${minutes()} minutes, ${told()}`);
+} catch (error) {
+  say(`LOST in round ${round}: ${error instanceof Error ? error.stack : String(error)}`);
+  say(`the log of the last life: ${house.server?.lines.slice(-20).join('\n')}`);
+  process.exitCode = 1;
+} finally {
+  await house.tearDown();
+}
+
+/** Mostly at random; each named point again and again. */
+async function oneDeath(): Promise<string> {
+  const dice = random();
+  if (dice < 0.15) {
+    const point = crashPoints[Math.floor(random() * crashPoints.length)]!;
+    await die(house, point);
+    return `died at ${point}`;
+  }
+  if (dice < 0.25) {
+    const points = ['database-open', 'engine-open', 'listening'];
+    const point = points[Math.floor(random() * points.length)]!;
+    await dieWhileStarting(house, point);
+    return `died at ${point}`;
+  }
+  await dieAtRandom(house, random);
+  return 'died at random';
+}
+
+function told(): string {
+  const events = house.subscriber!.seen;
+  const ends = events.filter(({ type }) => type === 'GenerationSucceeded').length;
+  return `${ends} generations, ${house.subscriber!.last} events without a gap`;
+}
+
+function minutes(): string {
+  return ((performance.now() - startedAt) / 60_000).toFixed(1);
+}
+
+function say(line: string): void {
+  const stamped = `${new Date().toISOString()} ${line}`;
+  appendFileSync(file, `${stamped}\n`);
+  console.log(stamped);
+}
+
+function numberAfter(name: string, standard: number): number {
+  const at = process.argv.indexOf(name);
+  if (at === -1) return standard;
+  const value = Number(process.argv[at + 1]);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Error(`Expected a number above 0 after ${name}, but got "${process.argv[at + 1]}"`);
+}
+
+/** Tommy Ettinger's mulberry32: the same seed, the same deaths (as far as timing allows). */
+function mulberry32(state: number): () => number {
+  let a = state;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
