@@ -96,7 +96,9 @@ async function start(
   await reached('engine-open');
   checkDefaultModel(engine, config.defaultModel);
 
-  const events = createMemoryEvents();
+  const events = createMemoryEvents((error) =>
+    log.error({ err: error }, 'an event listener failed'),
+  );
   undo.push(() => events.close());
   const live = createLive();
   const { linkSecret } = await client.installation.findUniqueOrThrow({ where: { id: 1 } });
