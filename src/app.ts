@@ -205,7 +205,7 @@ function createServices(parts: {
   links: Services['links'];
 }): Services {
   const { config, version, client, events, live, engine, links } = parts;
-  const { defaultModel, maxQueued, maxOpenWaits } = config;
+  const { defaultModel, maxQueued, maxOpenWaits, eventRetentionSeconds } = config;
   const describeModels = () => engine.models;
   const models = createModelList({ models: describeModels, defaultModel });
   const projects = createProjects({ client });
@@ -220,7 +220,7 @@ function createServices(parts: {
     maxOpenWaits,
   });
   const nodes = createNodes({ client, projects, assets, generations, model: models.find });
-  const installation = { version, maxQueued, maxRunning: concurrency };
+  const installation = { version, maxQueued, maxRunning: concurrency, eventRetentionSeconds };
   return { generations, projects, assets, nodes, models, links, installation };
 }
 

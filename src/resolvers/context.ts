@@ -19,6 +19,7 @@ export type Services = {
     readonly version: string;
     readonly maxQueued: number;
     readonly maxRunning: number;
+    readonly eventRetentionSeconds: number;
   };
 };
 

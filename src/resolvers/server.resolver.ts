@@ -13,8 +13,14 @@ export class ServerResolver {
       'What this installation is and allows: sizes, formats and limits that a client needs for its forms.',
   })
   server(@Ctx() { services }: Context) {
-    const { version } = services.installation;
-    return { version, authenticationRequired: false, renditionWidths, renditionFormats };
+    const { version, eventRetentionSeconds } = services.installation;
+    return {
+      version,
+      authenticationRequired: false,
+      renditionWidths,
+      renditionFormats,
+      eventRetentionSeconds,
+    };
   }
 
   @Query(() => [Model], { description: 'What can be drawn with; damaged ones with their reason.' })

@@ -18,6 +18,12 @@ export class Server {
 
   @Field(() => [ImageFormat], { description: 'What `Asset.url` can be asked for as.' })
   renditionFormats!: ImageFormat[];
+
+  @Field(() => Int, {
+    description:
+      'How long the event log is kept: a subscription whose `after` is older gets an `EventsReset`.',
+  })
+  eventRetentionSeconds!: number;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'What waits and what runs, of all users.' })
