@@ -32,6 +32,7 @@ describe('a stop', () => {
     await once(socket, 'open');
     const closed = once(socket, 'close');
     socket.send('{"type":"connection_init"}');
+    await once(socket, 'message');
     socket.send(
       '{"id":"1","type":"subscribe","payload":{"query":"subscription { viewerEvents { cursor } }"}}',
     );
@@ -52,7 +53,7 @@ describe('a stop', () => {
       }),
     );
     expect(seen.at(-1)).toEqual({ __typename: 'GenerationSucceeded' });
-  });
+  }, 180_000);
 });
 
 describe('the program', () => {
