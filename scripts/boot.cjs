@@ -234,7 +234,7 @@ function load(file) {
 var commands = {
   start: function () {
     return load('main.js').then(function (program) {
-      return program.main();
+      return program.main({ isForPerson: true });
     });
   },
   build: function () {},

@@ -6,10 +6,11 @@ import { StartError } from './errors.ts';
 import { createLog, type Log } from './server/log.ts';
 
 /**
- * Starts Easel and keeps it running until a signal ends it.
+ * Starts Easel and keeps it running until a signal ends it. Says what is where: to a person, who
+ * sits at a terminal or has typed `npm start`, or as a line of the log.
  * @throws StartError in one sentence
  */
-export async function main(): Promise<void> {
+export async function main({ isForPerson = process.stdout.isTTY === true } = {}): Promise<void> {
   const startedAt = performance.now();
   const config = loadConfig();
   const isTerminal = process.stdout.isTTY === true;
@@ -18,7 +19,7 @@ export async function main(): Promise<void> {
     throw error instanceof StartError ? error : explain(error);
   });
   stopOnSignals(app, log);
-  announce(app, { log, isTerminal, seconds: (performance.now() - startedAt) / 1000 });
+  announce(app, { log, isForPerson, seconds: (performance.now() - startedAt) / 1000 });
 }
 
 /** SIGTERM and SIGINT stop in order; a second SIGINT ends at once. */
@@ -71,11 +72,11 @@ function explain(error: unknown): unknown {
 
 function announce(
   { url, version, dataFolder, database, engine }: App,
-  { log, isTerminal, seconds }: { log: Log; isTerminal: boolean; seconds: number },
+  { log, isForPerson, seconds }: { log: Log; isForPerson: boolean; seconds: number },
 ): void {
   const { provider, models } = engine;
   const usable = models.filter(({ available }) => available).map(({ name }) => name);
-  if (!isTerminal) {
+  if (!isForPerson) {
     const startedInMs = Math.round(seconds * 1000);
     const fields = { url, version, dataFolder, database: database.kind, models: usable, provider };
     log.info({ ...fields, startedInMs }, 'listening');

@@ -1,3 +1,4 @@
+import { loadConfig } from '../config.ts';
 import { StartError } from '../errors.ts';
 import { download, isEasel, query, ServerRefused, subscribe } from './api-client.ts';
 import {
@@ -50,6 +51,29 @@ export async function generateCommand(
     stderr.write(`${error.message}\n`);
     return 1;
   }
+}
+
+/** `npm run generate -- "a prompt" …`, in the surroundings of this process. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const config = loadConfig();
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  return generateCommand(argv, {
+    defaultUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
+    async startServer() {
+      const [{ startApp }, { createLog }] = await Promise.all([
+        import('../app.ts'),
+        import('../server/log.ts'),
+      ]);
+      const log = createLog('error', { isTerminal: true });
+      const app = await startApp(config, { log });
+      return { url: app.url, close: async () => void (await app.close()) };
+    },
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    signal: interrupt.signal,
+  });
 }
 
 /** Errors whose message is all that whoever typed the command needs. */
