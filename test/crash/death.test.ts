@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { crashPoints } from '../../src/services/generations/crash-points.ts';
 import { House } from './house.ts';
-import { die, dieAtRandom, dieWhileStarting } from './round.ts';
+import { crashPoints, die, dieAtRandom, dieWhileStarting, startPoints } from './round.ts';
 
 const house = new House();
 beforeAll(() => house.build());
@@ -27,7 +26,7 @@ for (const point of crashPoints) {
   );
 }
 
-for (const point of ['database-open', 'engine-open', 'listening']) {
+for (const point of startPoints) {
   test(
     `nothing is lost when a start dies at ${point}, with work waiting`,
     () => dieWhileStarting(house, point),
