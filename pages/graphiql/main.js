@@ -4,7 +4,7 @@ import 'graphiql/style.css';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import './main.css';
-import { firstTabs } from './tabs.js';
+import { firstTabs } from './tabs.ts';
 
 // Put in by the bundler: the workers' own files, whose names carry a hash.
 const workers = WORKER_FILES;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { buildSchema, parse, validate } from 'graphql';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { firstTabs } from '../../pages/graphiql/tabs.js';
+import { firstTabs } from '../../pages/graphiql/tabs.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
@@ -104,6 +104,8 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     await tab.keyboard.press('Delete');
     // Typed as people do it; the editor closes the braces that are opened.
     await tab.keyboard.type('{ viewer { user { name', { delay: 5 });
+    // Until the editor has read what was typed it would ask for the operation that stood there.
+    await tab.getByRole('tab', { name: 'Look' }).waitFor({ state: 'detached' });
     await run();
     await expect
       .poll(() => answer().textContent(), { timeout: 20_000 })

@@ -28,8 +28,8 @@ query Look {
 `,
   },
   {
-    query: `# Queues a picture and answers at once. Copy the id into the next tab, or use that tab
-# before this one: it shows all that happens.
+    query: `# Queues a picture, and answers at once.
+# The next tab shows how it forms: start that first.
 mutation Draw($prompt: String!) {
   generate(input: { settings: { prompt: $prompt } }) {
     generation {
@@ -45,7 +45,7 @@ mutation Draw($prompt: String!) {
   },
   {
     query: `# Everything that happens to what is yours, live, with previews as the picture forms.
-# Start it, then run the mutation in the tab before.
+# Start it, then run "Draw".
 subscription Watch {
   viewerEvents(preview: { everyMs: 500 }) {
     __typename
