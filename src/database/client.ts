@@ -62,17 +62,9 @@ async function open(
   { connection, close: closeServer }: { connection: pg.PoolConfig; close(): Promise<void> },
   reached: Reached,
 ): Promise<Database> {
-  const pool = new pg.Pool(connection);
-  // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
-  pool.on('error', () => {});
-  const client = new PrismaClient({
-    adapter: new PrismaPg(pool, { disposeExternalPool: true }),
-    // The embedded database runs one transaction at a time: the others wait their turn.
-    transactionOptions: { maxWait: 10_000, timeout: 20_000 },
-  });
+  const { client, close: disconnect } = connectClient(connection);
   const close = async () => {
-    await client.$disconnect();
-    if (!pool.ended) await pool.end();
+    await disconnect();
     await closeServer();
   };
   try {
@@ -83,6 +75,25 @@ async function open(
     throw error;
   }
   return { kind, client, connection, close };
+}
+
+/** A client of a database that is there, and as it should be. */
+export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client' | 'close'> {
+  const pool = new pg.Pool(connection);
+  // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
+  pool.on('error', () => {});
+  const client = new PrismaClient({
+    adapter: new PrismaPg(pool, { disposeExternalPool: true }),
+    // The embedded database runs one transaction at a time: the others wait their turn.
+    transactionOptions: { maxWait: 10_000, timeout: 20_000 },
+  });
+  return {
+    client,
+    async close() {
+      await client.$disconnect();
+      if (!pool.ended) await pool.end();
+    },
+  };
 }
 
 function withoutPassword(url: string): string {

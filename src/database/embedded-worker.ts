@@ -2,6 +2,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import { inWholeSequences } from './whole-sequences.ts';
 
 // The entry of the database's own thread: PostgreSQL, compiled to WebAssembly, behind a socket.
 // In the API's thread every query would stop all others for as long as it takes.
@@ -27,7 +28,11 @@ try {
   if (!existsSync(folder)) await createDatabase();
   const db = await PGlite.create(folder);
   rmSync(socket, { force: true }); // left over; we own the data folder
-  const server = new PGLiteSocketServer({ db, path: socket, maxConnections: 50 });
+  const server = new PGLiteSocketServer({
+    db: inWholeSequences(db),
+    path: socket,
+    maxConnections: 50,
+  });
   await server.start();
   parent.once('message', async () => {
     await server.stop();

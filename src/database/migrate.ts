@@ -41,8 +41,11 @@ export async function migrate(
   try {
     await client.query('select pg_advisory_lock($1)', [lockNumber]);
     const waiting = await findWaiting(client, migrations);
-    for (const migration of waiting) await apply(client, migration, reached);
-    return waiting.map(({ name }) => name);
+    const applied: string[] = [];
+    for (const migration of waiting) {
+      if (await apply(client, migration, reached)) applied.push(migration.name);
+    }
+    return applied;
   } finally {
     // Embedded, all connections are one session, which would keep the lock.
     await client.query('select pg_advisory_unlock($1)', [lockNumber]).finally(() => client.end());
@@ -89,14 +92,24 @@ async function findWaiting(client: pg.Client, migrations: Migration[]): Promise<
   return migrations.filter(({ name }) => !applied.has(name));
 }
 
+/** @returns false where another start was faster. */
 async function apply(
   client: pg.Client,
   { name, sql, checksum }: Migration,
   reached: (point: 'migrating') => Promise<void>,
-): Promise<void> {
+): Promise<boolean> {
   const statements = splitStatements(sql);
   await client.query('begin');
   try {
+    // Embedded, the lock keeps nobody out (all connections are one session), but a transaction does.
+    const { rowCount } = await client.query(
+      'select 1 from "_prisma_migrations" where migration_name = $1 and rolled_back_at is null',
+      [name],
+    );
+    if (rowCount !== 0) {
+      await client.query('rollback');
+      return false;
+    }
     const { rows } = await client.query<{ now: Date }>('select clock_timestamp() as now');
     for (const [index, statement] of statements.entries()) {
       await client.query(statement).catch((cause: unknown) => {
@@ -111,6 +124,7 @@ async function apply(
       [randomUUID(), checksum, name, rows[0]?.now],
     );
     await client.query('commit');
+    return true;
   } catch (error) {
     await client.query('rollback');
     throw error;

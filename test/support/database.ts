@@ -16,7 +16,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   const dataDir = await mkdtemp(join(tmpdir(), 'easel-test-'));
   const server = process.env['TEST_DATABASE_URL'];
   const { url, drop } = server ? await createDatabase(server) : { url: undefined, drop: noDrop };
-  if (url === undefined) await cp(await template(), dataDir, { recursive: true });
+  if (url === undefined) await copyDataFolder(dataDir);
   const database = await openDatabase({ dataDir, databaseUrl: url });
   return {
     ...database,
@@ -27,6 +27,11 @@ export async function openTestDatabase(): Promise<TestDatabase> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Puts a data folder with a migrated database into `folder`. */
+export async function copyDataFolder(folder: string): Promise<void> {
+  await cp(await template(), folder, { recursive: true });
 }
 
 const noDrop = async () => {};
