@@ -10,7 +10,7 @@ PICTURES_LOW=${PICTURES_LOW:-18000} PICTURES_HIGH=${PICTURES_HIGH:-7000}
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000 MALLOC_TOP_PAD_=100000000
 
-python -m training.train_vae --minutes "$VAE"
+[ -f training/runs/vae-final.pt ] || python -m training.train_vae --minutes "$VAE"
 python -m training.cache --pixels 128 --count "$PICTURES_LOW"
 python -m training.train_transformer --stage low --minutes "$LOW"
 python -m training.cache --pixels 256 --count "$PICTURES_HIGH"
