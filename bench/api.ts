@@ -5,7 +5,7 @@ import { type Answered, type Load, load, type Operation } from './load.ts';
 import { withServer } from './server.ts';
 
 const connections = 20;
-const rate = 100;
+const rate = 40;
 
 /** How long queries take, idle and while the engine computes on all cores; client and server share them. */
 export const api: Benchmark = {

@@ -8,8 +8,10 @@ import json
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
+warnings.filterwarnings('ignore')
 os.environ.setdefault('DIFFUSERS_VERBOSITY', 'error')
 os.environ.setdefault('TRANSFORMERS_VERBOSITY', 'error')
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
@@ -70,15 +72,14 @@ def compression_of(folder: Path) -> dict | None:
 def draw(pipeline: PixArtSigmaPipeline, options: dict, prompt: str, seed: int) -> dict:
     ends = []
 
-    def step_ended(_pipeline, _step, _timestep, tensors):
+    def step_ended(_step, _timestep, _latents):
         ends.append(time.perf_counter())
-        return tensors
 
     started = time.perf_counter()
     pipeline(
         prompt,
         generator=torch.Generator().manual_seed(seed),
-        callback_on_step_end=step_ended,
+        callback=step_ended,
         use_resolution_binning=False,
         clean_caption=False,
         **options,
@@ -104,6 +105,8 @@ def main():
         'guidance_scale': defaults['guidanceScale'],
         'max_sequence_length': easel['maxPromptTokens'],  # not its own 300, which the model never saw
     }
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     pipelines = {}
     compression = ', key/value compression as an attention processor' if compression_of(folder) else ''
     answer = {
