@@ -199,7 +199,10 @@ function build() {
 /** Each stage of the gate in order; the first that fails ends it, with its output. */
 function test(args) {
   var stages = [
-    ['Format and lint', [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '.']],
+    [
+      'Format and lint',
+      [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '--colors=off', '.'],
+    ],
     [
       'Import rules',
       [
