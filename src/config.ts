@@ -135,7 +135,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     ? []
     : parsed.error.issues.map((issue) => {
         const name = String(issue.path[0]);
-        return `${name} is "${given[name] ?? ''}": ${issue.message}`;
+        // A log is no place for a password.
+        const shown = (given[name] ?? '').replace(/\/\/[^/@]*@/, '//…@');
+        return `${name} is "${shown}": ${issue.message}`;
       });
   if (parsed.success && !parsed.data.ALLOW_UNAUTHENTICATED && !loopback.test(parsed.data.HOST)) {
     problems.push(

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { configKeys, loadConfig } from '../src/config.ts';
+import { StartError } from '../src/errors.ts';
+
+function problemsOf(env: Record<string, string>): string {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(StartError);
+    return (error as StartError).message;
+  }
+  return 'none';
+}
+
+test('an empty environment is enough, and stays on loopback', () => {
+  const config = loadConfig({});
+  expect(config).toMatchObject({
+    host: '127.0.0.1',
+    port: 4000,
+    provider: 'auto',
+    dataDir: 'data',
+  });
+  expect(config.databaseUrl).toBeUndefined();
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test('an empty variable is one that is not set', () => {
+  expect(loadConfig({ PORT: '', DATABASE_URL: '' }).port).toBe(4000);
+});
+
+test('every problem is named, not the first one alone', () => {
+  const message = problemsOf({
+    PORT: '99999',
+    THREADS: 'many',
+    PROVIDER: 'tpu',
+    PUBLIC_URL: 'ftp://x',
+  });
+  for (const name of ['PORT', 'THREADS', 'PROVIDER', 'PUBLIC_URL']) expect(message).toContain(name);
+  expect(message).toContain('PORT is "99999": expected at most 65535');
+});
+
+test('beyond loopback without authentication is refused, unless allowed in so many words', () => {
+  for (const HOST of ['0.0.0.0', '::', '192.168.1.4', 'easel.example.com']) {
+    expect(problemsOf({ HOST })).toContain('without authentication Easel listens on loopback only');
+    expect(loadConfig({ HOST, ALLOW_UNAUTHENTICATED: 'true' }).host).toBe(HOST);
+  }
+  for (const HOST of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) {
+    expect(problemsOf({ HOST })).toBe('none');
+  }
+  expect(problemsOf({ HOST: '127.0.0.1.example.com' })).toContain('HOST');
+});
+
+test('lists are split at commas, and a public address loses its last slash', () => {
+  const config = loadConfig({
+    ALLOWED_ORIGINS: 'http://localhost:5173, https://studio.example.com,',
+    PUBLIC_URL: 'https://easel.example.com/',
+  });
+  expect(config.allowedOrigins).toEqual(['http://localhost:5173', 'https://studio.example.com']);
+  expect(config.publicUrl).toBe('https://easel.example.com');
+});
+
+test('a password in DATABASE_URL is not repeated in the message', () => {
+  const message = problemsOf({ DATABASE_URL: 'mysql://easel:secret@db/easel' });
+  expect(message).toContain('DATABASE_URL');
+  expect(message).not.toContain('secret');
+});
+
+test('every key says why it is there', () => {
+  expect(configKeys.filter(({ reason }) => reason.length < 10)).toEqual([]);
+});
