@@ -83,7 +83,7 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
         foreign.push(request.url());
     });
     tab.on('console', (message) => {
-      const isToldNo = /status of 400/.test(message.text()); // See `press`.
+      const isToldNo = /status of 400/.test(message.text()); // See `untilAnswered`.
       if (message.type() === 'error' && !isToldNo) complaints.push(message.text());
     });
     tab.on('pageerror', (error) => complaints.push(String(error)));
@@ -94,18 +94,26 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
 
   const answer = () => tab.locator('.graphiql-response').textContent();
   const openTab = (name: string) => tab.getByRole('tab', { name }).click();
+  const button = (name: RegExp) => tab.getByRole('button', { name });
   /**
-   * Presses the button where nothing runs; whether something ran. Right after a change the editor may still ask
-   * for the operation that stood there, and is told no: so whoever waits for an answer presses again. Not by the
-   * mouse: what is offered to complete may lie over the button.
+   * Right after a change the editor may still ask for the operation that stood there, and is told no: so whoever
+   * waits for an answer presses again where nothing runs. Not by the mouse: what is offered to complete may lie
+   * over the button.
    */
-  const press = async (): Promise<boolean> => {
-    const button = tab.getByRole('button', { name: /execute query/i });
-    if ((await button.count()) === 0) return true;
-    await button.dispatchEvent('click');
-    return false;
-  };
-  const patience = { timeout: 40_000, interval: 500 };
+  const untilAnswered = (expected: RegExp, meanwhile = async () => {}) =>
+    expect
+      .poll(
+        async () => {
+          const shown = (await answer()) ?? '';
+          if (expected.test(shown)) return shown;
+          const execute = button(/execute query/i);
+          if ((await execute.count()) > 0) await execute.dispatchEvent('click');
+          else await meanwhile();
+          return shown;
+        },
+        { timeout: 40_000, interval: 500 },
+      )
+      .toMatch(expected);
 
   it('answers a query that somebody types', async () => {
     await tab.locator('.graphiql-query-editor .view-lines').click();
@@ -113,23 +121,20 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     await tab.keyboard.press('Delete');
     // Typed as people do it; the editor closes the braces that are opened.
     await tab.keyboard.type('{ viewer { user { name', { delay: 5 });
-    const asking = async () => (await press(), answer());
-    await expect.poll(asking, patience).toMatch(/"name":\s*"local"/);
+    await untilAnswered(/"name":\s*"local"/);
   });
 
   it('runs its first subscription, and shows what happens meanwhile', async () => {
     await openTab('Watch');
     const draw =
       'mutation { generate(input: { settings: { prompt: "a boat", steps: 4 } }) { replayed } }';
-    const watching = async () => ((await press()) && (await server.gql(draw)), answer());
-    await expect.poll(watching, patience).toMatch(/Generation(Progress|ImageReady|Succeeded)/);
-    await tab.getByRole('button', { name: /stop query/i }).dispatchEvent('click');
+    await untilAnswered(/Generation(Progress|ImageReady|Succeeded)/, () => server.gql(draw));
+    await button(/stop query/i).dispatchEvent('click');
   });
 
   it('runs its first mutation', async () => {
     await openTab('Draw');
-    const asking = async () => (await press(), answer());
-    await expect.poll(asking, patience).toMatch(/"status":\s*"QUEUED"/);
+    await untilAnswered(/"status":\s*"QUEUED"/);
     if (process.env['SCREENSHOT']) await tab.screenshot({ path: process.env['SCREENSHOT'] });
   });
 
