@@ -65,7 +65,11 @@ export async function sweepOrphans(
   return deleted;
 }
 
-async function findOrphans(client: PrismaClient, keys: readonly string[]): Promise<string[]> {
+/** Of a generation that waits or runs, whoever takes it up clears away what it finds. */
+export async function findOrphans(
+  client: PrismaClient,
+  keys: readonly string[],
+): Promise<string[]> {
   const rows = await client.$queryRaw<{ key: string }[]>`
     SELECT f."key" FROM unnest(${[...keys]}::text[]) AS f("key")
     WHERE NOT EXISTS (SELECT 1 FROM "Asset" a WHERE a."storageKey" = f."key")

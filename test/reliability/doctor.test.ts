@@ -1,0 +1,119 @@
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { run } from '../../src/commands/doctor.ts';
+import type { PrismaClient } from '../../src/generated/prisma/client.ts';
+import { draws } from '../services/support/stand-in.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+let client: PrismaClient;
+beforeAll(async () => {
+  server = await startTestServer({ generate: draws() });
+  client = server.app.database.client;
+});
+afterAll(() => server.close());
+
+const generate = `mutation ($seed: Seed!) {
+  generate(input: { settings: { prompt: "a boat", seed: $seed }, waitSeconds: 60 }) {
+    generation { status images { url(width: 32) } }
+  }
+}`;
+
+/** A picture, and where its file lies. */
+async function draw(seed: number) {
+  const { generation } = (await server.gql(generate, { seed })).generate;
+  expect(generation.status).toBe('SUCCEEDED');
+  const asset = await client.asset.findFirstOrThrow({ where: { seed } });
+  const file = join(server.app.dataFolder, 'files', asset.storageKey);
+  return { asset, file, rendition: generation.images[0].url as string };
+}
+
+async function doctor(...argv: string[]) {
+  const lines: string[] = [];
+  const config = { dataDir: server.app.dataFolder, databaseUrl: undefined };
+  const code = await run(argv, config, (line) => lines.push(line));
+  return { code, findings: lines.slice(0, -1), summary: lines.at(-1) };
+}
+
+test('finds nothing where all is well, beside a server that runs', async () => {
+  await draw(1);
+  const { code, findings, summary } = await doctor();
+  expect({ code, findings }).toEqual({ code: 0, findings: [] });
+  expect(summary).toMatch(/^\d+ pictures, 0 findings, 0 repaired$/);
+});
+
+test('finds a file that is cut off, and leaves it as it is', async () => {
+  const { asset, file } = await draw(2);
+  const whole = readFileSync(file);
+  truncateSync(file, whole.length - 10);
+  const { code, findings } = await doctor('--repair');
+  expect(code).toBe(1);
+  expect(findings).toEqual([expect.stringMatching(new RegExp(`^cut off: ${asset.storageKey}: `))]);
+  expect(findings[0]).toContain(`${whole.length - 10} bytes of ${whole.length}`);
+  expect(findings[0]).toContain('seed 2');
+  expect(readFileSync(file).length).toBe(whole.length - 10);
+  writeFileSync(file, whole);
+});
+
+test('finds one flipped bit', async () => {
+  const { asset, file } = await draw(3);
+  const whole = readFileSync(file);
+  const flipped = Buffer.from(whole);
+  flipped[flipped.length >> 1]! ^= 1;
+  writeFileSync(file, flipped);
+  const { code, findings } = await doctor();
+  expect(code).toBe(1);
+  expect(findings).toEqual([expect.stringMatching(new RegExp(`^altered: ${asset.storageKey}: `))]);
+  writeFileSync(file, whole);
+});
+
+test('finds a row without its file', async () => {
+  const { asset, file } = await draw(4);
+  const whole = readFileSync(file);
+  rmSync(file);
+  const { code, findings } = await doctor();
+  expect(code).toBe(1);
+  expect(findings).toEqual([expect.stringMatching(new RegExp(`^missing: ${asset.storageKey}: `))]);
+  await server.app.database.client.$queryRaw`SELECT 1`;
+  writeFileSync(file, whole);
+});
+
+test('finds files without a row, and deletes them only when told to', async () => {
+  const { asset, rendition } = await draw(5);
+  expect((await fetch(rendition)).status).toBe(200);
+  await client.asset.delete({ where: { id: asset.id } });
+  const stray = new RegExp(`^without a row: (${asset.storageKey}|renditions/${asset.id}/.*): `);
+  const first = await doctor();
+  expect(first.code).toBe(1);
+  expect(first.findings).toEqual([expect.stringMatching(stray), expect.stringMatching(stray)]);
+  const second = await doctor('--repair');
+  expect(second.code).toBe(0);
+  expect(second.findings).toEqual([
+    expect.stringMatching(/\(deleted\)$/),
+    expect.stringMatching(/\(deleted\)$/),
+  ]);
+  expect(await doctor()).toMatchObject({ code: 0, findings: [] });
+});
+
+test('disturbs nobody, while pictures are drawn and the API is asked', async () => {
+  const drawing = Promise.all(Array.from({ length: 20 }, (_, index) => draw(100 + index)));
+  let isDrawing = true;
+  const examining = (async () => {
+    while (isDrawing) expect(await doctor()).toMatchObject({ code: 0, findings: [] });
+  })();
+  const drawn = drawing.finally(() => {
+    isDrawing = false;
+  });
+  await Promise.all([drawn, examining]);
+});
+
+test('refuses what it does not know, and a folder where nothing lies', async () => {
+  await expect(doctor('--mend')).rejects.toThrow('Expected --repair or nothing, but got "--mend"');
+  const dataDir = mkdtempSync(join(tmpdir(), 'easel-nobody-'));
+  await expect(run([], { dataDir, databaseUrl: undefined })).rejects.toThrow(
+    `Expected a data folder at ${dataDir}, but there is none`,
+  );
+  rmSync(dataDir, { recursive: true });
+});
