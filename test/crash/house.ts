@@ -32,13 +32,17 @@ export class House {
 
   /** A life begins; it may end before it listens. */
   begin(crashAt?: string): EaselProcess {
-    this.server = startEasel({
-      port: this.#port,
-      dataDir: this.dataDir,
-      modelsDir: this.#modelsDir,
-      crashAt,
-    });
+    this.server = this.#begin(this.#port, crashAt);
     return this.server;
+  }
+
+  /** Another process on the same data folder, on a port of its own. */
+  async beginElsewhere(): Promise<EaselProcess> {
+    return this.#begin(await freePort());
+  }
+
+  #begin(port: number, crashAt?: string): EaselProcess {
+    return startEasel({ port, dataDir: this.dataDir, modelsDir: this.#modelsDir, crashAt });
   }
 
   async start(crashAt?: string): Promise<EaselProcess> {

@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Engine, startEngine } from '../../src/inference/engine.ts';
+import { writeRandomModel } from '../support/random-model.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'easel-mortal-'));
+const deaths: Error[] = [];
+let engine: Engine;
+let server: TestServer;
+beforeAll(async () => {
+  process.env['DEADLY_SEED'] = '666';
+  writeRandomModel(join(folder, 'random'));
+  engine = await startEngine({
+    modelFolders: [folder],
+    provider: 'cpu',
+    threads: 1,
+    workerUrl: new URL('../support/mortal-worker.mjs', import.meta.url),
+    onExit: (reason) => deaths.push(reason),
+  });
+  server = await startTestServer({ generate: engine.generate });
+});
+afterAll(async () => {
+  await server.close();
+  await engine.close();
+  rmSync(folder, { recursive: true });
+});
+
+const generate = `mutation ($seed: Seed!) {
+  generate(input: { settings: { prompt: "a boat", seed: $seed, steps: 4 }, waitSeconds: 60 }) {
+    generation { status failure { code message retryable } images { seed } }
+  }
+}`;
+const draw = async (seed: number) => (await server.gql(generate, { seed })).generate.generation;
+
+test('what kills its engine three times has failed, and all others are drawn', async () => {
+  const [first, deadly, ...others] = await Promise.all([1, 666, 2, 3, 4].map(draw));
+  expect(deadly).toMatchObject({
+    status: 'FAILED',
+    failure: { code: 'ENGINE_FAILED', retryable: true },
+    images: [],
+  });
+  expect(deadly.failure.message).toContain('made to die');
+  for (const other of [first, ...others]) expect(other).toMatchObject({ status: 'SUCCEEDED' });
+  expect(deaths.map(({ message }) => message)).toEqual(Array(3).fill('made to die'));
+  // The engine that stands there now is as good as the first.
+  expect(await draw(5)).toMatchObject({ status: 'SUCCEEDED', images: [{ seed: '5' }] });
+}, 120_000);
