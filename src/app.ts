@@ -143,6 +143,8 @@ async function start(
   const sockets = openSockets(http.server, { schema, rules, log, context });
   const { port } = await listen(http.server, config);
   undo.push(() => http.close());
+  // Who came back before the start failed would hold up the end of `http`.
+  undo.push(() => sockets.close(goodbyeMs));
   await reached('listening');
 
   const retention = startRetention({
