@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDenoiser, isGuided } from '../../src/inference/denoiser.ts';
 import { initialLatents, stepNoise } from '../../src/inference/latents.ts';
@@ -141,11 +142,11 @@ describe('turns', () => {
   it('let messages in between', async () => {
     let messages = 0;
     const { port1, port2 } = new MessageChannel();
-    port2.onmessage = () => {
+    port2.on('message', () => {
       messages++;
       port1.postMessage(null);
-    };
-    port1.onmessage = () => port2.postMessage(null);
+    });
+    port1.on('message', () => port2.postMessage(null));
     port1.postMessage(null);
     await finish(jobOf('a'), 10);
     port1.close();
