@@ -11,8 +11,8 @@ const rate = 40;
 export const api: Benchmark = {
   title: 'API over HTTP, 20 connections on loopback',
   async run({ isQuick }) {
-    const seconds = isQuick ? 1 : 5;
-    const rounds = isQuick ? 1 : 3;
+    const seconds = isQuick ? 1 : 4;
+    const rounds = isQuick ? 1 : 2;
     const paced = { connections, seconds, requestsPerSecond: rate };
     const unpaced = { connections, seconds, requestsPerSecond: null };
     const answers = { idle: [] as Answered[], busy: [] as Answered[] };

@@ -10,7 +10,7 @@ import { median, medianOf, percentile } from './figure.ts';
 export const cancel: Benchmark = {
   title: 'Cancel → engine free: easel-mini, 256 px',
   async run({ isQuick }) {
-    const rounds = isQuick ? 3 : 40;
+    const rounds = isQuick ? 3 : 24;
     const models = fileURLToPath(new URL('../models', import.meta.url));
     const engine = await startEngine({ modelFolders: [models], provider: 'cpu', threads: 0 });
     try {

@@ -11,7 +11,7 @@ const frames = { preview, fields: withFrames };
 export const paused: Benchmark = {
   title: 'A viewer whose socket is paused over 1,000 progress events',
   async run({ isQuick }) {
-    const rounds = isQuick ? 1 : 3;
+    const rounds = isQuick ? 1 : 2;
     const shape = isQuick ? { steps: 10, count: 1 } : { steps: 100, count: 5 };
     const generations = isQuick ? 1 : 2;
     const without: Run[] = [];

@@ -18,7 +18,7 @@ const settings = { width: 256, height: 256, steps: 20 } as const;
 export const picture: Benchmark = {
   title: 'One picture: easel-mini, 256 px, 20 steps with guidance',
   async run({ isQuick }) {
-    const rounds = isQuick ? 2 : 12;
+    const rounds = isQuick ? 2 : 8;
     const ours: Ours[] = [];
     const theirs = { fp32: [] as PeerPicture[], bf16: [] as PeerPicture[] };
     const peer = await startPeer();

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, loadavg, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { type Figure, show } from './figure.ts';
 
 export type Section = {
   readonly name: string;
   readonly title: string;
   readonly figures: readonly Figure[];
+  /** That other programs kept busy meanwhile. */
+  readonly coresOfOthers: number;
 };
 
 /** What the figures were taken on, and with. */
@@ -17,8 +19,6 @@ export function describeMachine() {
     cores: availableParallelism(),
     memoryGB: gigabytes(totalmem()),
     freeMemoryGB: gigabytes(freemem()),
-    /** Of the last minute: what else the machine was busy with. */
-    load: loadavg()[0] ?? 0,
     system: `${process.platform} ${release()}`,
     node: process.version,
     onnxruntime: versionOf('onnxruntime-node'),
@@ -32,11 +32,14 @@ export type Machine = ReturnType<typeof describeMachine>;
 
 export function markdownOf(machine: Machine, sections: readonly Section[]): string {
   const lines = [
-    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGB} GB, load ${show(machine.load)} at the start · ${machine.system} · Node ${machine.node} · onnxruntime-node ${machine.onnxruntime} · Easel ${machine.easel} (${machine.commit}) · ${machine.model}`,
+    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGB} GB · ${machine.system} · Node ${machine.node} · onnxruntime-node ${machine.onnxruntime} · Easel ${machine.easel} (${machine.commit}) · ${machine.model}`,
     '',
   ];
-  for (const { name, title, figures } of sections) {
-    lines.push(`**${title}** (\`npm run bench -- ${name}\`)`, '');
+  for (const { name, title, figures, coresOfOthers } of sections) {
+    lines.push(
+      `**${title}** (\`npm run bench -- ${name}\`; others used ${coresOfOthers.toFixed(1)} cores)`,
+      '',
+    );
     lines.push('| what | figure | at most | |', '| --- | ---: | ---: | --- |');
     for (const { what, value, unit, atMost, note } of figures) {
       const bound = atMost === undefined ? '' : `${show(atMost)} ${unit}`;

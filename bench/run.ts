@@ -8,6 +8,7 @@ import { api } from './api.ts';
 import { cancel } from './cancel.ts';
 import type { Benchmark } from './figure.ts';
 import { memory } from './memory.ts';
+import { watchOthers } from './others.ts';
 import { paused } from './paused.ts';
 import { picture } from './picture.ts';
 import { previews } from './previews.ts';
@@ -43,8 +44,9 @@ const sections: Section[] = [];
 for (const [name, benchmark] of Object.entries(benchmarks)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   process.stderr.write(`${name} …\n`);
+  const others = watchOthers();
   const figures = await benchmark.run({ isQuick: values.quick });
-  sections.push({ name, title: benchmark.title, figures });
+  sections.push({ name, title: benchmark.title, figures, coresOfOthers: others() });
 }
 
 const folder = new URL('results/', import.meta.url);

@@ -11,7 +11,7 @@ export const subscribers: Benchmark = {
   title: '1,000 idle subscribers',
   async run({ isQuick }) {
     const count = isQuick ? 100 : 1_000;
-    const rounds = isQuick ? 1 : 3;
+    const rounds = isQuick ? 1 : 2;
     const pictures = isQuick ? 1 : 4;
     const alone: Cost[] = [];
     const among: Cost[] = [];
