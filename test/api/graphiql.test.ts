@@ -73,6 +73,10 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
   let tab: Page;
   const foreign: string[] = [];
   const complaints: string[] = [];
+  const complain = (text: string) => {
+    // Told no (see `untilAnswered`): over HTTP by a status, over the socket by an array of errors.
+    if (!/status of 400|^Array\(\d+\)$/.test(text)) complaints.push(text);
+  };
 
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
@@ -83,11 +87,9 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
         foreign.push(request.url());
     });
     tab.on('console', (message) => {
-      // See `untilAnswered`: over HTTP a status, over the socket the array of errors that is the answer.
-      const isToldNo = /status of 400|^Array\(\d+\)$/.test(message.text());
-      if (message.type() === 'error' && !isToldNo) complaints.push(message.text());
+      if (message.type() === 'error') complain(message.text());
     });
-    tab.on('pageerror', (error) => complaints.push(String(error)));
+    tab.on('pageerror', (error) => complain(error.message));
     await tab.goto(`${server.url}/graphql`);
     await tab.locator('.graphiql-query-editor .view-lines').waitFor();
   });
