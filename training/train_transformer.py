@@ -87,6 +87,9 @@ def validate(model: Model, batch: Batch, size: int = 32) -> float:
     return total / len(noise)
 
 
+EXPORTED = checkpoint.RUNS / 'exported.pt'  # written by training.restore
+
+
 def path(stage: str):
     return checkpoint.RUNS / f'{stage}.pt'
 
@@ -106,12 +109,13 @@ class Trainer:
         self.name, self.stage, self.limit = stage_name, STAGES[stage_name], minutes
         self.model = Model()
         state = checkpoint.load(path(stage_name))
-        origin = None
-        if state is None and self.stage.starts_from:
-            origin = checkpoint.load(path(self.stage.starts_from))
-            if STAGES[self.stage.starts_from].compressed:
+        if state is None:
+            before = self.stage.starts_from
+            origin = checkpoint.load(path(before) if before else EXPORTED)
+            if before and STAGES[before].compressed:
                 self.model.transformer.add_compression()
-            self.model.load_state_dict(origin['ema'])
+            if origin:
+                self.model.load_state_dict(origin['ema'])
         if self.stage.compressed:
             self.model.transformer.add_compression()
         if state:
