@@ -82,6 +82,7 @@ export class Subscriber {
   readonly seen: SeenEvent[] = [];
   #last: number;
   #wake = () => {};
+  #socket: WebSocket | undefined;
   readonly #client: Client;
 
   private constructor(url: string, after: string) {
@@ -92,6 +93,11 @@ export class Subscriber {
       retryAttempts: Number.POSITIVE_INFINITY,
       retryWait: () => new Promise((resolve) => setTimeout(resolve, 100)),
       shouldRetry: () => true,
+      on: {
+        opened: (socket) => {
+          this.#socket = socket as WebSocket;
+        },
+      },
     });
     // The client sends this again whenever it connects: what it had last is in it.
     const variables = { after };
@@ -132,8 +138,17 @@ export class Subscriber {
     }
   }
 
+  /** Gone without a goodbye; the client comes back by itself. */
+  vanish(): void {
+    this.#socket?.terminate();
+  }
+
   async leave(): Promise<void> {
-    await this.#client.dispose();
+    try {
+      await this.#client.dispose();
+    } catch {
+      // It was on its way back to a server that has ended.
+    }
   }
 
   #take(event: Answer): void {
