@@ -2,8 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AttentionForm } from '../../src/inference/networks/layers.ts';
-import { relativeBuckets } from '../../src/inference/networks/t5.ts';
+import { relativeBuckets, t5Graph } from '../../src/inference/networks/t5.ts';
 import { encodeSafetensors } from '../../src/inference/onnx/safetensors.ts';
+import { createSession } from '../../src/inference/onnx/session.ts';
+import { openWeights } from '../../src/inference/onnx/weights.ts';
 import { loadTextEncoder } from '../../src/inference/text-encoder.ts';
 import {
   fill,
@@ -49,12 +51,57 @@ describe('the text encoder', () => {
       await encoder.release();
       expect(tokens).toBe(5);
       expect(data).toHaveLength(5 * 16);
-      // The reference padded to 20 ids; its rows of real tokens are these.
+      // The reference padded to 20 ids; its rows of real tokens are the same.
       expect(data[0]).toBeCloseTo(-0.950501, 5);
       expect(data[1]).toBeCloseTo(1.275423, 5);
       expect(data[4 * 16 + 15]).toBeCloseTo(0.909111, 5);
     },
   );
+
+  it('equals the reference on padded ids too, padding masked by one bucket more', async () => {
+    const padded = [...ids, ...Array<number>(15).fill(0)];
+    const bias = 'encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight';
+    const { shape, data } = tensors[bias]!;
+    const masked = {
+      ...tensors,
+      [bias]: {
+        dtype: 'F32' as const,
+        shape: [33, shape[1]!],
+        data: Float32Array.from([...data, ...Array<number>(shape[1]!).fill(-1e9)]),
+      },
+    };
+    const written = writeNetwork(join(folder.path, 'masked'), config, masked, 'model');
+    const weights = await openWeights(written, 'model');
+    const network = {
+      layers: 2,
+      heads: 3,
+      headDim: 4,
+      width: 16,
+      hidden: 24,
+      epsilon: 1e-6,
+      buckets: 33,
+      maxDistance: 128,
+    };
+    const graph = t5Graph(weights, network, { from: 0, to: 2, form: 'composed' });
+    const session = await createSession(graph, cpu);
+    const buckets = relativeBuckets(20, { buckets: 32, maxDistance: 128 }).map((bucket, pair) =>
+      pair % 20 < ids.length ? bucket : 32,
+    );
+    const { encoded } = await session.run({
+      hidden: {
+        type: 'float32',
+        dims: [20, 16],
+        data: await weights.readRows('shared.weight', padded),
+      },
+      buckets: { type: 'int32', dims: [20, 20], data: buckets },
+    });
+    await session.release();
+    const o = encoded!.data as Float32Array;
+    expect(o[7 * 16 + 3]).toBeCloseTo(-0.911307, 5);
+    expect(o[19 * 16 + 8]).toBeCloseTo(1.191287, 5);
+    expect(o.reduce((sum, value) => sum + value, 0)).toBeCloseTo(29.723, 3);
+    expect(o.reduce((sum, value) => sum + Math.abs(value), 0)).toBeCloseTo(276.45022, 3);
+  });
 
   it('gives the same whether its layers run together or one by one', async () => {
     const together = await loadTextEncoder(path, cpu);
