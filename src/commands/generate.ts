@@ -171,7 +171,9 @@ async function generateAt(
     const progress = event.generation?.progress ?? 0;
     switch (event.__typename) {
       case 'GenerationQueued':
-        bar.show(progress, `waiting, number ${event.position} in the queue`);
+        // 0 where its turn came before the event did.
+        if (event.position > 0)
+          bar.show(progress, `waiting, number ${event.position} in the queue`);
         break;
       case 'GenerationProgress': {
         const picture = used.count > 1 ? `picture ${saved.size + 1} of ${used.count}, ` : '';

@@ -1,11 +1,18 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildSchema, parse, validate } from 'graphql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GenerateSurroundings, generateCommand } from '../../src/commands/generate.ts';
+import {
+  documents,
+  type GenerateSurroundings,
+  generateCommand,
+} from '../../src/commands/generate.ts';
 import { StartError } from '../../src/errors.ts';
 import { encodePng } from '../../src/images/encode.ts';
+import { readMetadata } from '../../src/images/metadata.ts';
 import { drawing } from '../images/pictures.ts';
+import { startTestServer } from '../support/server.ts';
 import { type Script, startScriptedServer } from './scripted-server.ts';
 
 const png = await encodePng(drawing(32, 32), 32, 32);
@@ -258,6 +265,30 @@ describe('npm run generate', () => {
     expect(code).toBe(0);
     for (const option of ['seed', 'steps', 'size', 'count', 'model', 'out', 'url']) {
       expect(stdout).toContain(`--${option}`);
+    }
+  });
+});
+
+describe('at a real Easel', () => {
+  it('draws with what it asks for, on a server that it starts itself', async () => {
+    const server = await startTestServer();
+    closings.push(server.close);
+    const startServer = async () => ({ url: server.url, close: async () => {} });
+    const argv = ['a red boat', '--seed', '7', '--steps', '3', '--count', '2', '--out', folder];
+    const { code, stdout, stderr } = await run(argv, { startServer });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stderr).toContain('No Easel is running: starting one for this picture.\nseed 7\n');
+    expect(stderr).not.toContain('number 0');
+    const paths = stdout.trimEnd().split('\n');
+    expect(paths).toHaveLength(2);
+    const drawn = readMetadata(await readFile(paths[0]!)).easel?.settings;
+    expect(drawn).toMatchObject({ prompt: 'a red boat', seed: 7, steps: 3 });
+  });
+
+  it('asks for nothing that the printed schema does not have', async () => {
+    const printed = buildSchema(await readFile('schema.graphql', 'utf8'));
+    for (const document of Object.values(documents)) {
+      expect(validate(printed, parse(document))).toEqual([]);
     }
   });
 });
