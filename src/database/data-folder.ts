@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { StartError } from '../errors.ts';
 
 /** Where things lie in a data folder that was found fit for use. Absolute paths. */
@@ -42,7 +42,7 @@ const roomLater = 20e6;
  */
 export function openDataFolder(dataDir: string): DataFolder {
   const path = attempt(resolve(dataDir), () => {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolder(resolve(dataDir));
     return realpathSync(dataDir);
   });
   checkMark(path);
@@ -58,6 +58,17 @@ export function openDataFolder(dataDir: string): DataFolder {
     }
   });
   return { path, database, sockets: attempt(path, () => socketFolder(path)) };
+}
+
+/** One folder after the other: made all at once, Node 20 hides why it failed (ENOENT for a read-only disk). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (!existsSync(path)) throw error; // Else another start was quicker.
+  }
 }
 
 function checkMark(path: string): void {
