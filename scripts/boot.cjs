@@ -6,6 +6,7 @@ var fs = require('fs');
 var path = require('path');
 var childProcess = require('child_process');
 var crypto = require('crypto');
+var url = require('url');
 
 var root = path.resolve(__dirname, '..');
 var stampFile = path.join(root, 'node_modules', '.easel-stamps.json');
@@ -231,7 +232,7 @@ function test(args) {
 }
 
 function load(file) {
-  return import('file://' + path.join(root, 'dist', file));
+  return import(url.pathToFileURL(path.join(root, 'dist', file)).href);
 }
 
 var commands = {
@@ -244,15 +245,22 @@ var commands = {
   test: test,
   /** Deaths, one after the other: see docs/reliability.md. */
   soak: function (args) {
-    var program = path.join(root, 'test', 'crash', 'soak.ts');
-    var result = childProcess.spawnSync(
-      process.execPath,
-      ['--import', 'tsx', program].concat(args),
-      { cwd: root, stdio: 'inherit' },
-    );
-    process.exit(result.status === null ? 1 : result.status);
+    runTypeScript(path.join(root, 'test', 'crash', 'soak.ts'), args);
+  },
+  /** What docs/benchmarks.md shows. */
+  bench: function (args) {
+    runTypeScript(path.join(root, 'bench', 'run.ts'), args);
   },
 };
+
+/** Programs that are not part of the build, in a process of their own. */
+function runTypeScript(program, args) {
+  var result = childProcess.spawnSync(process.execPath, ['--import', 'tsx', program].concat(args), {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  process.exit(result.status === null ? 1 : result.status);
+}
 
 function main() {
   var name = process.argv[2];
@@ -275,7 +283,7 @@ function main() {
     !fs.existsSync(path.join(root, 'dist', 'commands', name + '.js'))
   ) {
     fail(
-      'Expected a command (start, build, test, generate, doctor, migrate, schema …), but got "' +
+      'Expected a command (start, test, generate, doctor, migrate, schema, soak, bench), but got "' +
         name +
         '".',
     );

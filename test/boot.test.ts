@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { transform } from 'esbuild';
 import { expect, test } from 'vitest';
@@ -44,4 +44,17 @@ test('a command that is not there, and one that refuses, end with one sentence',
   expect(refused.lines.at(-1)).toMatch(
     /^easel: Expected a name of small letters.*but got "Not A Name"$/,
   );
+});
+
+test('every script of package.json that it serves is a command', async () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const served = Object.values<string>(scripts).flatMap(
+    (line) => /^node scripts\/boot\.cjs (\w+)$/.exec(line)?.[1] ?? [],
+  );
+  const own = [...readFileSync(boot, 'utf8').matchAll(/^ {2}(\w+): (?:function|test)/gm)];
+  const known = own.map(([, name]) => name);
+  expect(known).toContain('start');
+  for (const name of served) {
+    expect(known.includes(name) || existsSync(`src/commands/${name}.ts`), name).toBe(true);
+  }
 });
