@@ -109,7 +109,7 @@ export class Viewer {
     const ended = new Promise<void>((resolve, reject) => {
       socket.once('close', () => resolve());
       socket.on('message', (bytes) => {
-        const receivedAt = Date.now();
+        const receivedAt = performance.timeOrigin + performance.now();
         const message = JSON.parse(String(bytes)) as Message;
         if (message.type === 'next') {
           const [event] = Object.values(message.payload.data ?? {});

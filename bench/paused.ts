@@ -66,7 +66,7 @@ export const paused: Benchmark = {
         what: 'events that it is given when it reads again',
         value: median(beside.map(({ caughtUp }) => caughtUp)),
         unit: 'events',
-        note: `of ${all?.delays.length ?? 0} that the other one saw; the last state change always`,
+        note: `of ${all?.delays.length ?? 0} frames that the other one saw; every state change, and the newest frame`,
       },
     ];
   },
@@ -86,7 +86,10 @@ async function watch(server: Server, { steps, count, generations, isPaused }: Sh
   const { url } = server;
   const delays: number[] = [];
   let caughtUp = 0;
-  let sawLast = false;
+  const told: string[] = [];
+  const toldSlow: string[] = [];
+  let lastFrame = 0;
+  let lastFrameOfSlow = 0;
   const before = await server.liveBytes();
   const document = `subscription { viewerEvents(${preview.slice(2)}) { ${withFrames} } }`;
   let succeeded = 0;
@@ -95,12 +98,11 @@ async function watch(server: Server, { steps, count, generations, isPaused }: Sh
     isThrough = resolve;
   });
   const slow = isPaused
-    ? await Viewer.open(url, document, {}, ({ __typename }) => {
+    ? await Viewer.open(url, document, {}, ({ __typename, previews = [] }) => {
         caughtUp += 1;
-        if (__typename === 'GenerationSucceeded' && ++succeeded === generations) {
-          sawLast = true;
-          isThrough();
-        }
+        lastFrameOfSlow = previews.at(-1)?.step ?? lastFrameOfSlow;
+        if (__typename !== 'GenerationProgress') toldSlow.push(__typename);
+        if (__typename === 'GenerationSucceeded' && ++succeeded === generations) isThrough();
       })
     : null;
   slow?.pause();
@@ -110,8 +112,10 @@ async function watch(server: Server, { steps, count, generations, isPaused }: Sh
     await follow(
       url,
       queued,
-      ({ at, previews = [] }, receivedAt) => {
+      ({ __typename, at, previews = [] }, receivedAt) => {
+        lastFrame = previews.at(-1)?.step ?? lastFrame;
         if (previews.length > 0) delays.push(receivedAt - Date.parse(at));
+        if (__typename !== 'GenerationProgress') told.push(__typename);
       },
       frames,
     );
@@ -121,7 +125,14 @@ async function watch(server: Server, { steps, count, generations, isPaused }: Sh
     slow.resume();
     await Promise.race([through, slow.ended]);
     await slow.close();
-    if (!sawLast) throw new Error('Expected every state change in the end, but the socket was cut');
+    if (toldSlow.join() !== told.join()) {
+      throw new Error(`Expected ${told.join()} in the end, but got ${toldSlow.join()}`);
+    }
+    if (lastFrameOfSlow !== lastFrame) {
+      throw new Error(
+        `Expected the frame of step ${lastFrame}, but got that of ${lastFrameOfSlow}`,
+      );
+    }
   }
   return { delays, liveBytes, caughtUp };
 }

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { api } from './api.ts';
 import { cancel } from './cancel.ts';
 import type { Benchmark } from './figure.ts';
+import { growth } from './growth.ts';
 import { memory } from './memory.ts';
 import { watchOthers } from './others.ts';
 import { paused } from './paused.ts';
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   previews,
   cancel,
   memory,
+  growth,
   subscribers,
   paused,
 };

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -24,6 +24,8 @@ export type Server = {
   memory(): ProcessMemory;
   /** Bytes that are left after the garbage has been collected, buffers outside the heap included. */
   liveBytes(): Promise<number>;
+  /** What it has open: resources of its event loop, and file descriptors. */
+  held(): Promise<{ readonly handles: number; readonly files: number }>;
   /** Seconds that all its threads have computed. */
   cpuSeconds(): number;
   close(): Promise<void>;
@@ -54,17 +56,29 @@ export function withServer<T>(work: (server: Server) => Promise<T>): Promise<T> 
 /** `program`: the compiled one, or `scripts/boot.cjs start`, which is what `npm start` runs. */
 export async function startServer(
   dataFolder: string,
-  { program }: { program: 'dist/main.js' | 'scripts/boot.cjs start' },
+  {
+    program,
+    env = {},
+  }: {
+    program: 'dist/main.js' | 'scripts/boot.cjs start';
+    env?: Readonly<Record<string, string>>;
+  },
 ): Promise<Server> {
   const spawnedAt = performance.now();
   const child = spawn(process.execPath, ['--expose-gc', '--import', probe, ...program.split(' ')], {
     cwd: root,
-    env: { ...process.env, DATA_DIR: dataFolder, PORT: '0', LOG_LEVEL: 'info' },
+    env: { ...process.env, DATA_DIR: dataFolder, PORT: '0', LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   const url = await listening(child);
   const startedInMs = performance.now() - spawnedAt;
   const read = (name: string) => readFileSync(`/proc/${child.pid}/${name}`, 'utf8');
+  const ask = async () => {
+    const answer = once(child, 'message');
+    child.send('memory');
+    const [said] = (await answer) as [{ liveBytes: number; handles: number }];
+    return said;
+  };
   return {
     url,
     startedInMs,
@@ -78,11 +92,10 @@ export async function startServer(
         peak: megabytes('VmHWM'),
       };
     },
-    async liveBytes() {
-      const answer = once(child, 'message');
-      child.send('memory');
-      const [bytes] = await answer;
-      return Number(bytes);
+    liveBytes: async () => (await ask()).liveBytes,
+    async held() {
+      const { handles } = await ask();
+      return { handles, files: readdirSync(`/proc/${child.pid}/fd`).length };
     },
     cpuSeconds() {
       // After the name in brackets, from field 3 on: 14 and 15 are user and system time in hundredths.
