@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
+import type { Generate } from '../../src/inference/request.ts';
 import { sweepOrphans } from '../../src/services/generations/recover.ts';
-import type { CrashPoint } from '../../src/services/generations/run.ts';
+import type { CrashPoint, Runner } from '../../src/services/generations/run.ts';
 import { type Storage, StorageFull } from '../../src/storage/storage.ts';
 import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
-import { draws, shutAt } from './support/stand-in.ts';
+import { draws, type Gate, shutAt } from './support/stand-in.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {
@@ -170,6 +171,48 @@ test('who shares an engine with what kills it is not failed for it', async () =>
   expect((await atelier.ended(viewer, neighbour)).status).toBe('SUCCEEDED');
 });
 
+test('what ran when a process died goes on side by side, and nobody else waits for it', async () => {
+  const runnerId = '00000000-0000-4000-8000-000000000000';
+  const left = { status: 'RUNNING', runnerId, leaseUntil: new Date(Date.now() + 60_000) } as const;
+  const [first, second] = [await atelier.newViewer(), await atelier.newViewer()];
+  const seeds = [1, 2, 3];
+  const asked = [];
+  for (const seed of seeds) {
+    const viewer = seed === 3 ? second : first;
+    asked.push(await atelier.ask(viewer, { settings: { ...settings, seed } }));
+  }
+  await atelier.client.generation.updateMany({
+    where: { id: { in: [asked[0]!.id, asked[1]!.id] } },
+    data: { ...left, attempts: 1 },
+  });
+  const gates = seeds.map((own) => shutAt(1, ({ seed }) => seed === own));
+  const gate: Gate = (request, step) => Promise.all(gates.map((one) => one.gate(request, step)));
+  await atelier.run(draws(gate), { concurrency: 3 });
+  await Promise.all(gates.map(({ arrived }) => arrived));
+  for (const { open } of gates) open();
+  for (const generation of asked) {
+    const viewer = generation.ownerId === asked[2]!.ownerId ? second : first;
+    expect((await atelier.ended(viewer, generation)).status).toBe('SUCCEEDED');
+  }
+});
+
+test('the last attempt is made alone', async () => {
+  const viewer = await atelier.newViewer();
+  const asked = [await atelier.ask(viewer, { settings: { ...settings, seed: 1 } })];
+  await atelier.client.generation.update({ where: { id: asked[0]!.id }, data: { attempts: 2 } });
+  asked.push(await atelier.ask(viewer, { settings: { ...settings, seed: 2 } }));
+  let inside = 0;
+  const most: number[] = [];
+  const gate: Gate = async (_request, step) => {
+    if (step === 1) most.push(++inside);
+    await new Promise(setImmediate);
+    if (step === 4) inside--;
+  };
+  await atelier.run(draws(gate));
+  for (const one of asked) expect((await atelier.ended(viewer, one)).status).toBe('SUCCEEDED');
+  expect(most).toEqual([1, 1]);
+});
+
 test('a fault that will not go away fails at once, with its code and words', async () => {
   const viewer = await atelier.newViewer();
   await atelier.run(
@@ -215,6 +258,42 @@ test('stopping hands back what runs, without holding it against it', async () =>
   expect(row).toMatchObject({ status: 'QUEUED', attempts: 0, runnerId: null, startedAt: null });
   await atelier.run(draws());
   expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+});
+
+test('hands back at once what the engine does not let go of, and stores nothing that it still draws', async () => {
+  const viewer = await atelier.newViewer();
+  const stuck = shutAt(1);
+  const deaf: Generate = (request) => draws(stuck.gate)(request, { signal: never });
+  const runner = await atelier.run(deaf);
+  const asked = await atelier.ask(viewer);
+  await stuck.arrived;
+  await runner.handBack();
+  const row = await atelier.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
+  expect(row).toMatchObject({ status: 'QUEUED', attempts: 0, runnerId: null, startedAt: null });
+  stuck.open();
+  await runner.stop();
+  expect(await filesOf(asked.id)).toEqual([]);
+  expect(await imagesOf(asked.id)).toEqual([]);
+  await atelier.run(draws());
+  expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+});
+
+test('an image that is being stored when its generation is handed back leaves no file and no row', async () => {
+  const viewer = await atelier.newViewer();
+  const asked = await atelier.ask(viewer, { settings });
+  let tell = () => {};
+  const isHandedBack = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const runner: Runner = await atelier.run(draws(), {
+    reached: async (point: CrashPoint) => {
+      if (point === 'file-renamed') await runner.handBack().then(tell);
+    },
+  });
+  await isHandedBack;
+  await runner.stop();
+  expect(await filesOf(asked.id)).toEqual([]);
+  expect(await imagesOf(asked.id)).toEqual([]);
 });
 
 test('what a dead process has left running goes on; the third death is its end', async () => {

@@ -64,16 +64,20 @@ export async function renewLeases(
   return new Set(rows.map((row) => row.id));
 }
 
-/** It waits again, with what it has. `attempts`: how many of them count against it. */
+/**
+ * It waits again, with what it has; null where it has ended or gone to another runner by now. `counts`: whether
+ * this attempt is held against it.
+ */
 export function handBack(
   deps: { client: PrismaClient; events: Events },
   row: Pick<Generation, 'id' | 'runnerId'>,
-  attempts: number,
+  { counts }: { counts: boolean },
 ): Promise<Generation | null> {
+  const attempts = counts ? {} : { attempts: { decrement: 1 } };
   return changeStatus(deps, {
     id: row.id,
     from: { status: 'RUNNING', runnerId: row.runnerId },
-    to: { status: 'QUEUED', startedAt: null, attempts, ...released },
+    to: { status: 'QUEUED', startedAt: null, ...attempts, ...released },
     event: 'GenerationQueued',
   });
 }

@@ -27,7 +27,7 @@ async function recover(
 ): Promise<void> {
   const fields = { generationId: row.id, attempts: row.attempts };
   if (row.attempts < maxAttempts) {
-    const queued = await handBack(deps, row, row.attempts);
+    const queued = await handBack(deps, row, { counts: true });
     if (queued) deps.log.warn(fields, 'its process is gone: it waits again');
     return;
   }

@@ -34,7 +34,12 @@ export type RunnerOptions = {
 };
 
 export type Runner = {
-  /** Claims no more, hands back what runs, and resolves when the engine has let go of all of it. */
+  /**
+   * Claims no more, and hands back what runs: at once, whatever the engine still does with it. What it
+   * may yet finish is not stored.
+   */
+  handBack(): Promise<void>;
+  /** Hands back, and resolves when the engine has let go of all of it. */
   stop(): Promise<void>;
 };
 
@@ -49,7 +54,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   return runner;
 }
 
-type Work = { readonly stop: AbortController; readonly ended: Promise<void> };
+type Work = {
+  readonly generation: Generation;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+};
 
 class GenerationRunner implements Runner {
   readonly #options: RunnerOptions;
@@ -61,7 +70,7 @@ class GenerationRunner implements Runner {
   #ticking: Promise<void> = Promise.resolve();
   #filling: Promise<void> | null = null;
   #isFillAgain = false;
-  #isStopping = false;
+  #handingBack: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe = () => {};
 
@@ -87,17 +96,43 @@ class GenerationRunner implements Runner {
     ) as Promise<void>;
   }
 
+  handBack(): Promise<void> {
+    this.#handingBack ??= this.#handBackAll();
+    return this.#handingBack;
+  }
+
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    clearInterval(this.#timer);
-    this.#unsubscribe();
-    this.#sweep.abort();
-    for (const id of this.#running.keys()) this.#letGo(id, 'stopping');
-    await this.#filling;
-    for (const id of this.#running.keys()) this.#letGo(id, 'stopping');
+    await this.handBack();
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
     await this.#ticking;
     await this.#sweeping;
+  }
+
+  get #isStopping(): boolean {
+    return this.#handingBack !== null;
+  }
+
+  async #handBackAll(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#unsubscribe();
+    this.#sweep.abort();
+    const running = [...this.#running.values()];
+    // What is being claimed at this moment is handed back by whoever claims it.
+    await Promise.all([...running.map((work) => this.#giveUp(work)), this.#filling]);
+  }
+
+  /** Stopping is no fault of its own: this attempt does not count. */
+  async #giveUp({ generation, stop }: Work): Promise<void> {
+    if (stop.signal.aborted) return; // Its end is being written down.
+    stop.abort('stopping' satisfies Reason);
+    const { log } = this.#options;
+    const fields = { generationId: generation.id, attempts: generation.attempts };
+    try {
+      const waits = await handBack(this.#options, generation, { counts: false });
+      if (waits !== null) log.info(fields, 'stopping: it waits again');
+    } catch (error) {
+      log.error({ ...fields, err: error }, 'could not hand it back: it waits for its lease to end');
+    }
   }
 
   #letGo(id: string, reason: Reason): void {
@@ -135,31 +170,36 @@ class GenerationRunner implements Runner {
 
   async #claimAll(): Promise<void> {
     try {
-      while (!this.#isStopping && this.#running.size < this.#options.concurrency) {
+      while (this.#hasRoom()) {
         const generation = await claimNext(this.#claimant);
         if (generation === null) return;
-        const others = [...this.#running.values()].map(({ ended }) => ended);
-        if (generation.attempts === 1) {
-          this.#begin(generation, Promise.resolve());
-        } else {
-          // It was there when an engine was lost: alone, it can take down nobody but itself.
-          await this.#begin(generation, Promise.all(others)).ended;
-        }
+        const work = this.#begin(generation);
+        if (this.#isStopping) await this.#giveUp(work);
       }
     } catch (error) {
       this.#options.log.error({ err: error }, 'could not claim');
     }
   }
 
-  #begin(generation: Generation, turn: Promise<unknown>): Work {
+  #hasRoom(): boolean {
+    const running = [...this.#running.values()];
+    return (
+      !this.#isStopping &&
+      running.length < this.#options.concurrency &&
+      !running.some(({ generation }) => isLastAttempt(generation))
+    );
+  }
+
+  #begin(generation: Generation): Work {
+    const others = [...this.#running.values()].map(({ ended }) => ended);
+    const turn = isLastAttempt(generation) ? Promise.all(others) : Promise.resolve();
     const stop = new AbortController();
     const ended = this.#run(generation, stop, turn).finally(() => {
       this.#running.delete(generation.id);
       this.#fill();
     });
-    const work = { stop, ended };
+    const work = { generation, stop, ended };
     this.#running.set(generation.id, work);
-    if (this.#isStopping) stop.abort('stopping' satisfies Reason);
     return work;
   }
 
@@ -182,15 +222,10 @@ class GenerationRunner implements Runner {
   async #settle(generation: Generation, reason: unknown): Promise<void> {
     const { log } = this.#options;
     const fields = { generationId: generation.id, attempts: generation.attempts };
-    if (reason === 'canceled') return;
+    if (reason === 'canceled' || reason === 'stopping') return; // Its row says so already.
     if (reason === 'lost') return log.warn(fields, 'another runner has it now: let go');
-    if (reason === 'stopping') {
-      // Stopping is no fault of its own: this attempt does not count.
-      await handBack(this.#options, generation, (await this.#attempts(generation)) - 1);
-      return log.info(fields, 'stopping: it waits again');
-    }
     if (isWorthAnotherAttempt(reason) && (await this.#attempts(generation)) < maxAttempts) {
-      await handBack(this.#options, generation, await this.#attempts(generation));
+      await handBack(this.#options, generation, { counts: true });
       return log.warn({ ...fields, err: reason }, 'it waits again');
     }
     await fail(this.#options, generation, causeOf(reason));
@@ -202,6 +237,14 @@ class GenerationRunner implements Runner {
     const row = await this.#options.client.generation.findUnique({ where: { id } });
     return row?.attempts ?? maxAttempts;
   }
+}
+
+/**
+ * One more loss of its engine would be its end. So it runs alone, where it can be nobody's fault but its own;
+ * until then what has seen an engine die goes on beside the others, who need not wait for it.
+ */
+function isLastAttempt({ attempts }: Generation): boolean {
+  return attempts >= maxAttempts;
 }
 
 function isReason(reason: unknown): reason is Reason {
