@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { writeRandomModel } from '../support/random-model.ts';
 import { type EaselProcess, freePort, startEasel } from './easel-process.ts';
 import { type Asked, ask, checkLife, type Drawn, draw, pixelsAt, Subscriber } from './viewer.ts';
@@ -20,6 +21,7 @@ export class House {
   readonly #pixels = new Map<number, string>();
   readonly #acknowledged = new Map<string, string>();
   readonly #checkedAssets = new Map<string, string>();
+  readonly #fileSha256 = new Map<string, string>();
   #port = 0;
   #asked = 0;
   subscriber: Subscriber | undefined;
@@ -135,19 +137,46 @@ export class House {
     }
   }
 
-  /** As many files as rows once nothing is under way, and nothing half-written. */
+  /** Once nothing is under way: a file for each row and a row for each file, and nothing half-written. */
   async #checkFiles(): Promise<void> {
-    const { assets } = await ask(this.server!.url, '{ assets(first: 1) { totalCount } }');
-    const files = filesIn(join(this.dataDir, 'files', 'originals'));
+    const folder = join(this.dataDir, 'files', 'originals');
+    const files = filesIn(folder).map((name) => this.#sha256Of(join(folder, name)));
+    const rows = await allAssets(this.server!.url);
     const unfinished = filesIn(join(this.dataDir, 'files', '.tmp'));
-    if (files.length !== assets.totalCount || unfinished.length > 0) {
+    if (files.sort().join() !== rows.sort().join() || unfinished.length > 0) {
       const count = `${files.length} files and ${unfinished.length} unfinished ones`;
-      throw new Error(`Expected ${assets.totalCount} files, one for each row, but got ${count}`);
+      throw new Error(`Expected the files of ${rows.length} rows, but got ${count}`);
     }
+  }
+
+  /** Read once: what was written is never written again, and what its row says is checked on its own. */
+  #sha256Of(path: string): string {
+    const known = this.#fileSha256.get(path);
+    if (known !== undefined) return known;
+    const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
+    this.#fileSha256.set(path, sha256);
+    return sha256;
   }
 }
 
+/** Their SHA-256, as the rows say. */
+async function allAssets(url: string): Promise<string[]> {
+  const query = `query ($after: Cursor) {
+    assets(first: 100, after: $after) { nodes { sha256 } pageInfo { hasNextPage endCursor } }
+  }`;
+  const found: string[] = [];
+  for (let after: string | null = null; ; ) {
+    const { assets } = await ask(url, query, { after });
+    found.push(...assets.nodes.map(({ sha256 }: { sha256: string }) => sha256));
+    if (!assets.pageInfo.hasNextPage) return found;
+    after = assets.pageInfo.endCursor;
+  }
+}
+
+/** Paths below the folder. */
 function filesIn(folder: string): string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)));
 }

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { House } from './house.ts';
+import { randomFrom } from './random.ts';
 import { dieTwice } from './round.ts';
 
 // `npm run soak -- --rounds 1000 [--seed 7]`: deaths one after the other on one data folder, one to a round; after
@@ -11,7 +12,7 @@ const seed = numberAfter('--seed', Date.now() % 1_000_000);
 const folder = fileURLToPath(new URL('../../soak/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 const file = `${folder}${new Date().toISOString().replace(/[:.]/g, '-')}.log`;
-const random = mulberry32(seed);
+const random = randomFrom(seed);
 const house = new House();
 const startedAt = performance.now();
 
@@ -58,15 +59,4 @@ function numberAfter(name: string, standard: number): number {
   const value = Number(process.argv[at + 1]);
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new Error(`Expected a number above 0 after ${name}, but got "${process.argv[at + 1]}"`);
-}
-
-/** Tommy Ettinger's mulberry32: the same seed, the same deaths (as far as timing allows). */
-function mulberry32(state: number): () => number {
-  let a = state;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

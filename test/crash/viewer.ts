@@ -82,6 +82,7 @@ export class Subscriber {
   readonly seen: SeenEvent[] = [];
   #last: number;
   #wake = () => {};
+  #fault: Error | undefined;
   #socket: WebSocket | undefined;
   readonly #client: Client;
 
@@ -105,14 +106,12 @@ export class Subscriber {
       { query: everything, variables },
       {
         next: ({ data, errors }) => {
-          if (errors) throw new Error(`Expected events, but got ${JSON.stringify(errors)}`);
+          if (errors) return this.#fail(`Expected events, but got ${JSON.stringify(errors)}`);
           const event = data.viewerEvents;
           variables.after = event.cursor;
           this.#take(event);
         },
-        error: (error) => {
-          throw new Error(`Expected events, but got ${JSON.stringify(error)}`);
-        },
+        error: (error) => this.#fail(`Expected events, but got ${JSON.stringify(error)}`),
         complete: () => {},
       },
     );
@@ -128,14 +127,15 @@ export class Subscriber {
     return this.#last;
   }
 
-  /** Until it has had what was committed at the time of the call. */
+  /** Until it has had what was committed at the time of the call. @throws where anything was wrong so far */
   async catchUp(url: string): Promise<void> {
     const { viewer } = await ask(url, '{ viewer { eventCursor } }');
-    while (this.#last < numberOf(viewer.eventCursor)) {
+    while (this.#fault === undefined && this.#last < numberOf(viewer.eventCursor)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    if (this.#fault) throw this.#fault;
   }
 
   /** Gone without a goodbye; the client comes back by itself. */
@@ -151,15 +151,22 @@ export class Subscriber {
     }
   }
 
+  /** Kept for whoever asks next: thrown here, it would be the client's to swallow. */
+  #fail(why: string): void {
+    this.#fault ??= new Error(why);
+    this.#wake();
+  }
+
   #take(event: Answer): void {
     const number = numberOf(event.cursor);
     if (event.__typename === 'GenerationProgress') {
       // Not of the log: it carries the number of the state change before it.
-      if (number !== this.#last) throw new Error(`Progress at ${number} after ${this.#last}`);
+      if (number !== this.#last) this.#fail(`Progress at ${number} after ${this.#last}`);
       return;
     }
     if (number !== this.#last + 1) {
-      throw new Error(`Expected event ${this.#last + 1}, but got ${number} (${event.__typename})`);
+      this.#fail(`Expected event ${this.#last + 1}, but got ${number} (${event.__typename})`);
+      return;
     }
     this.#last = number;
     this.seen.push({
