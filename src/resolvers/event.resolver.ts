@@ -8,7 +8,7 @@ import { PreviewOptions } from '../schema/preview.ts';
 import { Cursor } from '../schema/scalars.ts';
 import type { EventView, ImageReadyView } from '../services/generations/event-view.ts';
 import type { Context } from './context.ts';
-import { selectsPreviews } from './selection.ts';
+import { selects } from './selection.ts';
 
 type EventArgs = { id: string; projectId: string; after?: string | null; preview?: PreviewOptions };
 type Subscribing = { args: EventArgs; context: Context; info: GraphQLResolveInfo };
@@ -89,9 +89,13 @@ export class ImageReadyResolver {
 
 const everyFrame: PreviewOptions = { format: 'WEBP', maxSize: null, everyMs: 250 };
 
-/** Frames are computed only for a viewer that selects them. */
+/** Frames and places are computed only for a viewer that selects them. */
 function watching({ after, preview }: EventArgs, info: GraphQLResolveInfo) {
   const { format, maxSize, everyMs } = preview ?? everyFrame;
   const options = { format, maxSize: maxSize ?? null, everyMs };
-  return { after: after ?? null, previews: selectsPreviews(info) ? options : null };
+  return {
+    after: after ?? null,
+    previews: selects(info, ['previews']) ? options : null,
+    places: selects(info, ['position', 'estimatedStartAt']),
+  };
 }

@@ -8,8 +8,8 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** Does an events subscription select `previews` of the event itself (not of its generation)? */
-export function selectsPreviews(info: GraphQLResolveInfo): boolean {
+/** Does an events subscription select a field of the event itself (not of its generation)? */
+export function selects(info: GraphQLResolveInfo, fields: readonly string[]): boolean {
   const visited = new Set<string>();
 
   const inSet = (set: SelectionSetNode | undefined): boolean => set?.selections.some(has) ?? false;
@@ -17,7 +17,7 @@ export function selectsPreviews(info: GraphQLResolveInfo): boolean {
     if (!isIncluded(node, info.variableValues)) return false;
     switch (node.kind) {
       case Kind.FIELD:
-        return node.name.value === 'previews';
+        return fields.includes(node.name.value);
       case Kind.INLINE_FRAGMENT:
         return inSet(node.selectionSet);
       case Kind.FRAGMENT_SPREAD: {

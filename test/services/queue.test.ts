@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '../../src/services/access/viewer.ts';
 import { claimNext } from '../../src/services/generations/claim.ts';
-import { type Atelier, idOf, openAtelier } from './support/atelier.ts';
+import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
 import { draws, shutAt } from './support/stand-in.ts';
 
 let atelier: Atelier;
@@ -105,4 +105,18 @@ test('progress is the finished steps of all images; what was cancelled keeps its
   const { generation } = await atelier.generations.cancel(viewer, idOf(asked));
   expect(await atelier.generations.progress(generation)).toBe(1 / 2);
   expect(atelier.generations.stage(generation)).toBeNull();
+});
+
+test('progress counts the images that a stopped runner has left', async () => {
+  const viewer = await atelier.newViewer();
+  const second = shutAt(1, ({ seed }) => seed === 2);
+  const runner = await atelier.run(draws(second.gate));
+  const asked = await atelier.ask(viewer, { settings: { prompt: 'x', seed: 1, count: 2 } });
+  const options = { after: null, previews: null };
+  const stream = await atelier.generations.watchGeneration(viewer, idOf(asked), options, never);
+  for await (const event of stream) if (event.type === 'GenerationImageReady') break;
+  await runner.stop();
+  const waiting = await atelier.generations.find(viewer, idOf(asked));
+  expect(waiting?.status).toBe('QUEUED');
+  expect(await atelier.generations.progress(waiting!)).toBe(1 / 2);
 });

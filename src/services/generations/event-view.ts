@@ -40,7 +40,7 @@ type OfGeneration<Type extends string> = Base<Type> & {
 };
 
 export type QueuedView = OfGeneration<'GenerationQueued'> & {
-  /** 1 is next; 0 where it no longer waits at delivery. */
+  /** 1 is next; 0 where it no longer waits, or nobody looks. */
   readonly position: number;
   readonly estimatedStartAt: Date | null;
 };

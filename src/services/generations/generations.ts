@@ -106,13 +106,15 @@ export function createGenerations(options: GenerationsOptions): Generations {
     if (row === null) throw new NotFound('a generation', globalId, ['id']);
     return row;
   };
-  /** When the work before it is done; work that runs counts with what is left of it. */
-  const startAt = async (generationId: string) => {
-    const ahead = await queue.ahead(generationId);
-    const ms = ahead && live.estimate.sum(ahead);
-    return ms === null ? null : new Date(live.busyUntil() + ms);
+  /** It starts when the work before it is done; work that runs counts with what is left of it. */
+  const place = async (generationId: string) => {
+    const found = await queue.place(generationId);
+    if (found === null) return null;
+    const ms = live.estimate.sum(found.ahead);
+    const startAt = ms === null ? null : new Date(live.busyUntil() + ms);
+    return { position: found.position, startAt };
   };
-  const watchDeps: WatchDeps = { client, audience, live, position: queue.position, startAt };
+  const watchDeps: WatchDeps = { client, audience, live, place };
   const watchScope = (viewer: Viewer, scope: Scope, watching: WatchOptions, signal: AbortSignal) =>
     watch(watchDeps, viewer, { scope, options: watching, signal });
 
@@ -151,17 +153,16 @@ export function createGenerations(options: GenerationsOptions): Generations {
       return { generation: canceled, alreadyFinished: false };
     },
     async queuePosition({ id, status }) {
-      return status === 'QUEUED' ? queue.position(id) : null;
+      return status === 'QUEUED' ? ((await queue.place(id))?.position ?? null) : null;
     },
     stage: ({ id, status, stage }) =>
       status === 'RUNNING' ? (live.progress(id)?.stage ?? stageOf(stage)) : null,
     async progress(generation) {
-      const { id, status, count, attempts } = generation;
+      const { id, status, count } = generation;
       if (status === 'SUCCEEDED') return 1;
       const now = status === 'RUNNING' ? live.progress(id) : null;
       if (now !== null) return now.finishedSteps / now.totalSteps;
-      // What never ran has no images.
-      return attempts === 0 ? 0 : (await readyImages.load(id)) / count;
+      return (await readyImages.load(id)) / count;
     },
     async estimatedFinishAt(generation) {
       if (isFinal(generation.status)) return null;
@@ -169,8 +170,8 @@ export function createGenerations(options: GenerationsOptions): Generations {
         return live.progress(generation.id)?.estimatedFinishAt ?? null;
       }
       const own = live.estimate.left(generation, generation.steps * generation.count);
-      const start = own === null ? null : await startAt(generation.id);
-      return own === null || start === null ? null : new Date(start.getTime() + own);
+      const startAt = own === null ? null : (await place(generation.id))?.startAt;
+      return own === null || !startAt ? null : new Date(startAt.getTime() + own);
     },
     failure: failureOf,
     async latestPreviews(viewer, generation, wanted) {

@@ -29,23 +29,27 @@ export type WorkAhead = {
   readonly model: string;
   readonly width: number;
   readonly height: number;
-  readonly images: number;
+  /** Of all images. */
   readonly steps: number;
+};
+
+export type Place = {
+  /** 1 is next. */
+  readonly position: number;
+  readonly ahead: readonly WorkAhead[];
 };
 
 export type Queue = {
   count(): Promise<{ waiting: number; running: number }>;
-  /** 1 is next; null unless it waits. Questions of one moment are one query. */
-  position(generationId: string): Promise<number | null>;
-  /** What waits before it; null unless it waits. */
-  ahead(generationId: string): Promise<WorkAhead[] | null>;
+  /** Null unless it waits. Questions of one moment are one query. */
+  place(generationId: string): Promise<Place | null>;
 };
 
 export function createQueue(client: PrismaClient): Queue {
-  const positions = new DataLoader<string, number | null>(
+  const places = new DataLoader<string, Place | null>(
     async (ids) => {
-      const places = await placesOf(client, ids);
-      return ids.map((id) => places.get(id) ?? null);
+      const found = await placesOf(client, ids);
+      return ids.map((id) => found.get(id) ?? null);
     },
     { cache: false },
   );
@@ -59,22 +63,38 @@ export function createQueue(client: PrismaClient): Queue {
       const of = (status: string) => rows.find((row) => row.status === status)?._count ?? 0;
       return { waiting: of('QUEUED'), running: of('RUNNING') };
     },
-    position: (generationId) => positions.load(generationId),
-    async ahead(generationId) {
-      const rows = await client.$queryRaw<(WorkAhead & { isMine: boolean })[]>`
-        WITH line AS (${line}), mine AS (SELECT "place" FROM line WHERE "id" = ${generationId}::uuid)
-        SELECT l."model", l."width", l."height", (l."place" = mine."place") AS "isMine",
-          sum(l."count")::int AS "images", sum(l."count" * l."steps")::int AS "steps"
-        FROM line l, mine WHERE l."place" <= mine."place"
-        GROUP BY l."model", l."width", l."height", (l."place" = mine."place")`;
-      if (rows.length === 0) return null;
-      return rows.filter((row) => !row.isMine);
-    },
+    place: (generationId) => places.load(generationId),
   };
 }
 
-async function placesOf(client: PrismaClient, ids: readonly string[]) {
-  const rows = await client.$queryRaw<{ id: string; place: bigint }[]>`
-    SELECT "id", "place" FROM (${line}) line WHERE "id" = ANY(${[...ids]}::uuid[])`;
-  return new Map(rows.map((row) => [row.id, Number(row.place)]));
+type Stretch = WorkAhead & {
+  /** Of one that was asked for; null for what waits between two of them. */
+  readonly id: string | null;
+  readonly lastPlace: number;
+};
+
+/** The line up to the last one that is asked for, cut at each of them, and added up in between. */
+async function placesOf(client: PrismaClient, ids: readonly string[]): Promise<Map<string, Place>> {
+  const stretches = await client.$queryRaw<Stretch[]>`
+    WITH asked AS (
+      SELECT line.*, line."id" = ANY(${[...ids]}::uuid[]) AS "isAsked" FROM (${line}) line
+    ),
+    cut AS (
+      SELECT asked.*, count(*) FILTER (WHERE "isAsked") OVER (ORDER BY "place") AS "stretch"
+      FROM asked
+      WHERE "place" <= (SELECT max("place") FROM asked WHERE "isAsked")
+    )
+    SELECT CASE WHEN "isAsked" THEN "id" END AS "id", "model", "width", "height",
+      sum("count" * "steps")::int AS "steps", max("place")::int AS "lastPlace"
+    FROM cut
+    GROUP BY "stretch", "isAsked", 1, "model", "width", "height"
+    ORDER BY "lastPlace"`;
+  const places = new Map<string, Place>();
+  const ahead = new Map<string, WorkAhead>();
+  for (const { id, lastPlace, model, width, height, steps } of stretches) {
+    if (id !== null) places.set(id, { position: lastPlace, ahead: [...ahead.values()] });
+    const kind = JSON.stringify([model, width, height]);
+    ahead.set(kind, { model, width, height, steps: steps + (ahead.get(kind)?.steps ?? 0) });
+  }
+  return places;
 }

@@ -15,7 +15,7 @@ import { failureOf } from './failure.ts';
 import type { ImageFrame } from './frames.ts';
 import type { Live, Scope } from './live.ts';
 import { createSeat, type Pending, type Seat } from './seat.ts';
-import { checkRange, checkWhole } from './settings.ts';
+import { checkWhole } from './settings.ts';
 import { readSnapshot, type SnapshotRow } from './snapshot.ts';
 
 export type WatchOptions = {
@@ -23,6 +23,8 @@ export type WatchOptions = {
   readonly after: string | null;
   /** Null where nobody looks at frames: then none is made for this viewer. */
   readonly previews: PreviewOptions | null;
+  /** False where nobody looks at places in the queue: then none is asked for. */
+  readonly places?: boolean;
 };
 
 export type EventStream = AsyncGenerator<EventView, void, void>;
@@ -49,9 +51,10 @@ export type WatchDeps = {
   readonly client: PrismaClient;
   readonly audience: Audience;
   readonly live: Live;
-  /** 1 is next; null unless it waits. */
-  readonly position: (generationId: string) => Promise<number | null>;
-  readonly startAt: (generationId: string) => Promise<Date | null>;
+  /** Null unless it waits. Questions of one moment are one query. */
+  readonly place: (
+    generationId: string,
+  ) => Promise<{ readonly position: number; readonly startAt: Date | null } | null>;
 };
 
 /**
@@ -65,10 +68,11 @@ export function watch(
   request: { scope: Scope; options: WatchOptions; signal: AbortSignal },
 ): EventStream {
   const { scope, options, signal } = request;
-  checkPreviews(options.previews);
+  const { previews, places = true } = options;
+  checkPreviews(previews);
   const after = options.after === null ? null : decodeEventCursor(viewer.id, options.after);
-  const seat = createSeat(options.previews?.everyMs ?? null);
-  const stream = new Stream(deps, viewer, { scope, previews: options.previews, seat });
+  const seat = createSeat(previews?.everyMs ?? null);
+  const stream = new Stream(deps, viewer, { scope, previews, places, seat });
   return endable((isEnded) => stream.events(after, isEnded), seat.wake, signal);
 }
 
@@ -76,7 +80,6 @@ function checkPreviews(previews: PreviewOptions | null): void {
   if (previews === null) return;
   checkWhole(['preview', 'everyMs'], previews.everyMs, previewLimits.everyMs);
   checkWhole(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize);
-  checkRange(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize);
 }
 
 /** One viewer's way through the log. `#read` is the number of the last event that it has had. */
@@ -85,18 +88,20 @@ class Stream {
   readonly #viewer: Viewer;
   readonly #scope: Scope;
   readonly #previews: PreviewOptions | null;
+  readonly #places: boolean;
   readonly #seat: Seat;
   #read = 0;
 
   constructor(
     deps: WatchDeps,
     viewer: Viewer,
-    seating: { scope: Scope; previews: PreviewOptions | null; seat: Seat },
+    seating: { scope: Scope; previews: PreviewOptions | null; places: boolean; seat: Seat },
   ) {
     this.#deps = deps;
     this.#viewer = viewer;
     this.#scope = seating.scope;
     this.#previews = seating.previews;
+    this.#places = seating.places;
     this.#seat = seating.seat;
   }
 
@@ -130,7 +135,8 @@ class Stream {
     }
     this.#read = number;
     if (isGone) yield { type: 'EventsReset', cursor: this.#cursor, at: new Date() };
-    for (const row of rows) yield this.#stamp(await this.#stateOf(row));
+    const states = await Promise.all(rows.map((row) => this.#stateOf(row)));
+    for (const state of states) yield this.#stamp(state);
     return this.#isOver(rows);
   }
 
@@ -142,14 +148,15 @@ class Stream {
       const heard = this.#seat.heard;
       const page = { filter: filterOf(this.#scope), limit: logPage };
       const events = await readSince(client, this.#viewer.id, this.#read, page);
-      for (const event of events) {
+      const views = await Promise.all(events.map((event) => this.#viewOf(event)));
+      for (const [i, event] of events.entries()) {
         this.#read = Number(event.number);
         if (event.generationId !== null && ends.has(event.type)) {
           this.#seat.forget(event.generationId, endOfTime);
         } else if (event.generationId !== null && event.type === 'GenerationQueued') {
           this.#seat.forget(event.generationId, event.createdAt);
         }
-        const view = await this.#viewOf(event);
+        const view = views[i] ?? null;
         if (view !== null) yield view;
         if (this.#scope.type === 'generation' && ends.has(event.type)) return true;
       }
@@ -239,9 +246,12 @@ class Stream {
   }
 
   async #queued(generationId: string) {
-    const position = (await this.#deps.position(generationId)) ?? 0;
-    const estimatedStartAt = position === 0 ? null : await this.#deps.startAt(generationId);
-    return { type: 'GenerationQueued' as const, position, estimatedStartAt };
+    const place = this.#places ? await this.#deps.place(generationId) : null;
+    return {
+      type: 'GenerationQueued' as const,
+      position: place?.position ?? 0,
+      estimatedStartAt: place?.startAt ?? null,
+    };
   }
 
   #encode(images: readonly ImageFrame[]): Promise<PreviewView[]> {
