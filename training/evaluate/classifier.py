@@ -51,9 +51,16 @@ class Verdict:
     def __init__(self, things: Tensor, colors: Tensor, setting: Tensor, time: Tensor, number: Tensor):
         self.things = things.softmax(0)[1:].sum((1, 2))  # cells' worth of each thing
         here = 1 - things.softmax(0)[0]
-        self.colors = (colors.softmax(0)[1:] * here).sum((1, 2))
+        self.color_cells = colors.softmax(0)[1:] * here  # (10, 8, 8)
+        self.colors = self.color_cells.sum((1, 2))
         self.setting, self.time = SETTINGS[int(setting.argmax())], TIMES[int(time.argmax())]
         self.number = 1 + int(number.argmax())
+
+    def center(self, color: str) -> tuple[float, float]:
+        """Where the colour lies, in cells from the left and from the top."""
+        cells = self.color_cells[COLOR_NAMES.index(color)]
+        place = torch.arange(CELLS, dtype=cells.dtype)
+        return tuple(((cells.sum(axis) * place).sum() / cells.sum()).item() for axis in (0, 1))
 
     def things_seen(self, count: int) -> set[str]:
         return {THING_NAMES[i] for i in self.things.topk(count).indices}
@@ -113,7 +120,11 @@ def compare(spec: Spec, verdict: Verdict) -> dict[str, bool]:
     things = verdict.things_seen(len(groups)) == {g.thing for g in groups}
     rights = {'setting': verdict.setting == spec.setting, 'time': verdict.time == spec.time}
     if len(groups) == 2:
-        return rights | {'both colours': colors, 'both things': things}
+        x, y = (a - b for a, b in zip(verdict.center(groups[0].color), verdict.center(groups[1].color)))
+        sides = {'left': x < 0, 'right': x > 0, 'above': y < 0, 'below': y > 0}
+        # The colours could be right and on the wrong things; then they lie on the wrong sides.
+        placed = colors and (groups[0].color == groups[1].color or sides[spec.relation])
+        return rights | {'both colours': colors, 'both colours, each on its side': placed, 'both things': things}
     rights |= {'colour': colors, 'thing': things}
     if things:
         rights['count where the thing is recognised'] = verdict.number == groups[0].count
