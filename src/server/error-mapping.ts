@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError, isValueNode, Kind } from 'graphql';
 import { DomainError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { Log } from './log.ts';
 
@@ -58,13 +58,23 @@ function codeOf(error: unknown, cause: unknown): ErrorCode {
     if (!(candidate instanceof GraphQLError)) continue;
     const known = errorCodes.find((code) => code === candidate.extensions['code']);
     if (known && known !== 'INTERNAL_SERVER_ERROR') return known;
-    // The parser's own errors, and values of variables that do not fit, come without a code.
+    // The parser's own errors, and values that do not fit, come without a code.
     if (candidate.message.startsWith('Syntax Error')) return 'GRAPHQL_PARSE_FAILED';
-    const isVariable = candidate.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
-    if (isVariable && candidate.path === undefined) return 'BAD_USER_INPUT';
+    if (isBadValue(candidate)) return 'BAD_USER_INPUT';
     if (candidate.extensions['code'] === 'OPERATION_RESOLUTION_FAILURE') return 'BAD_REQUEST';
   }
   return 'INTERNAL_SERVER_ERROR';
+}
+
+/**
+ * A variable's value that is not of its type, or one that validation cannot see: null in a variable that may
+ * be null, for an argument that may not. The first node of GraphQL's own error is then the variable or the
+ * value; of all others it is a field. Past fifty it gives up, with an error that names no node.
+ */
+function isBadValue({ nodes, path, message }: GraphQLError): boolean {
+  const [node] = nodes ?? [];
+  if (node === undefined) return message.startsWith('Too many errors processing variables');
+  return isValueNode(node) || (node.kind === Kind.VARIABLE_DEFINITION && path === undefined);
 }
 
 /** What a fault of each code is in HTTP, outside of GraphQL. */

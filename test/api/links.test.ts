@@ -42,6 +42,12 @@ describe('a link', () => {
     expect(sniff(await bodyOf(response))).toEqual({ format: 'PNG', width: 128, height: 128 });
   });
 
+  it('is not given for a null where an argument has a default', async () => {
+    const query = 'query ($fit: ImageFit) { assets(first: 1) { nodes { url(fit: $fit) } } }';
+    const { errors } = await server.post(query, { fit: null });
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
+  });
+
   it('gives a rendition of the next larger size', async () => {
     expect(links.small).toContain('width=64');
     const response = await fetch(links.webp);
