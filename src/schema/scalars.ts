@@ -10,6 +10,11 @@ function refuse(name: string, expected: string, got: unknown): never {
   });
 }
 
+/** A value of ours that is none is a defect of the server's, not a fault of the client's. */
+function fail(name: string, got: unknown): never {
+  throw new TypeError(`Expected a value to send as ${name}, but got ${typeof got} ${String(got)}`);
+}
+
 function literal(node: ValueNode): unknown {
   switch (node.kind) {
     case Kind.STRING:
@@ -24,19 +29,20 @@ function literal(node: ValueNode): unknown {
 /** RFC 3339, with a time zone: without one, a time means another moment on every machine. */
 const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/i;
 
+/** The years 1 to 9999, also where the zone moves a time over their edge: PostgreSQL has no year 0. */
+const earliest = Date.parse('0001-01-01T00:00:00.000Z');
+const latest = Date.parse('9999-12-31T23:59:59.999Z');
+
 function parseTime(got: unknown): Date {
-  const time = typeof got === 'string' && rfc3339.test(got) ? new Date(got) : null;
-  if (time === null || Number.isNaN(time.getTime())) {
-    return refuse('DateTime', 'a time such as "2026-01-31T12:00:00Z"', got);
-  }
-  return time;
+  const time = typeof got === 'string' && rfc3339.test(got) ? Date.parse(got) : Number.NaN;
+  if (time >= earliest && time <= latest) return new Date(time);
+  return refuse('DateTime', 'a time such as "2026-01-31T12:00:00Z", of the years 1 to 9999,', got);
 }
 
 export const DateTime = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   description: 'A moment, in RFC 3339 with a time zone, for example "2026-01-31T12:00:00.000Z".',
-  serialize: (value) =>
-    value instanceof Date ? value.toISOString() : refuse('DateTime', 'a time', value),
+  serialize: (value) => (value instanceof Date ? value.toISOString() : fail('DateTime', value)),
   parseValue: parseTime,
   parseLiteral: (node) => parseTime(literal(node)),
 });
@@ -55,9 +61,7 @@ export const Seed = new GraphQLScalarType<number, string>({
   description:
     "A whole number from 0 to 2^53-1, written as a decimal string; also accepted as a JSON number. GraphQL's Int is 32-bit.",
   serialize: (value) =>
-    typeof value === 'bigint' || typeof value === 'number'
-      ? value.toString()
-      : refuse('Seed', 'a number', value),
+    typeof value === 'bigint' || typeof value === 'number' ? value.toString() : fail('Seed', value),
   parseValue: parseSeed,
   parseLiteral: (node) => parseSeed(node.kind === Kind.INT ? node.value : literal(node)),
 });
