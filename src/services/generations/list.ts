@@ -9,7 +9,7 @@ import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { requireRowId } from '../library/global-id.ts';
 import { type Connection, type Order, type PageArgs, paginate } from '../library/pagination.ts';
-import { checkText, escapeLike } from '../library/text.ts';
+import { checkFilter, escapeLike } from '../library/text.ts';
 
 export type GenerationFilter = {
   readonly status?: readonly GenerationStatus[] | null;
@@ -53,9 +53,7 @@ function ownedBy(
   filter: GenerationFilter,
 ): Prisma.GenerationWhereInput {
   const { status, kind, search, createdAfter, createdBefore } = filter;
-  for (const name of ['search', 'model', 'clientReference'] as const) {
-    checkText(['filter', name], filter[name] ?? '', limits.promptCharacters);
-  }
+  checkFilter(filter, ['search', 'model', 'clientReference'], limits.promptCharacters.max);
   return {
     ownerId: viewer.id,
     ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId, ['projectId']) }),

@@ -10,7 +10,7 @@ import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { isUuid, requireRowId, rowIdOf } from './global-id.ts';
 import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
-import { checkText, escapeLike } from './text.ts';
+import { checkFilter, escapeLike } from './text.ts';
 
 export type AssetFilter = {
   readonly origin?: AssetOrigin | null;
@@ -82,7 +82,7 @@ function ownedBy(
   filter: AssetFilter,
 ): Prisma.AssetWhereInput {
   const { search, createdAfter, createdBefore } = filter;
-  if (search) checkText(['filter', 'search'], search, limits.promptCharacters);
+  checkFilter(filter, ['search', 'model', 'sampler'], limits.promptCharacters.max);
   const words = { contains: escapeLike(search ?? ''), mode: 'insensitive' as const };
   return {
     ownerId: viewer.id,

@@ -3,7 +3,7 @@ import type { Prisma, PrismaClient, Project } from '../../generated/prisma/clien
 import type { Viewer } from '../access/viewer.ts';
 import { isUuid, rowIdOf } from './global-id.ts';
 import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
-import { checkText, escapeLike } from './text.ts';
+import { checkFilter, checkText, escapeLike } from './text.ts';
 
 /** Characters. */
 export const projectLimits = {
@@ -76,7 +76,7 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
 }
 
 function ownedBy(viewer: Viewer, { search, trashed }: ProjectFilter): Prisma.ProjectWhereInput {
-  if (search) checkText(['filter', 'search'], search, projectLimits.name);
+  checkFilter({ search }, ['search'], projectLimits.name.max);
   return {
     ownerId: viewer.id,
     trashedAt: trashed ? { not: null } : null,

@@ -35,6 +35,18 @@ export function checkText(path: readonly string[], text: string, limit: Limit): 
   if (unstorable.test(text)) throw new BadText(path, 'a NUL or half a surrogate pair');
 }
 
+/**
+ * The texts of a list's filter, before the database sees them; what is left out passes.
+ * @throws BadText, TextTooLong
+ */
+export function checkFilter<Name extends string>(
+  filter: { readonly [name in Name]?: string | null },
+  names: readonly Name[],
+  max: number,
+): void {
+  for (const name of names) checkText(['filter', name], filter[name] ?? '', { min: 0, max });
+}
+
 /** For `contains` and its like, where the database reads % and _ as wildcards. */
 export function escapeLike(text: string): string {
   return text.replace(/[\\%_]/g, '\\$&');
