@@ -7,6 +7,7 @@ import {
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
+  valueFromASTUntyped,
 } from 'graphql';
 import { DomainError } from '../errors.ts';
 
@@ -49,7 +50,8 @@ export function checkComplexity(
 ): void {
   const operation = getOperationAST(document, operationName);
   if (!operation) return; // Whoever executes it says so, in its own words.
-  const weight = weigh(operation, fragmentsOf(document), variables);
+  const values = { ...defaultsOf(operation), ...variables };
+  const weight = weigh(operation, fragmentsOf(document), values);
   const { depth, aliases, cost } = requestLimits;
   if (weight.depth > depth) throw new QueryTooComplex('levels', weight.depth, depth);
   if (weight.aliases > aliases) throw new QueryTooComplex('aliases', weight.aliases, aliases);
@@ -57,6 +59,13 @@ export function checkComplexity(
 }
 
 type Variables = Readonly<Record<string, unknown>>;
+
+function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Variables {
+  const given = variableDefinitions.flatMap(({ variable, defaultValue }) =>
+    defaultValue ? [[variable.name.value, valueFromASTUntyped(defaultValue)]] : [],
+  );
+  return Object.fromEntries(given);
+}
 
 function weigh(
   operation: OperationDefinitionNode,

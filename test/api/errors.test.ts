@@ -16,7 +16,8 @@ const generate =
 const prompt = 'a boat';
 
 describe('an error', () => {
-  const cases: [string, () => [string, Record<string, unknown>?], string][] = [
+  type Case = [string, () => [string, Record<string, unknown>?], string];
+  const cases: Case[] = [
     ['a document that is none', () => ['{ viewer {'], 'GRAPHQL_PARSE_FAILED'],
     ['a field that does not exist', () => ['{ nothing }'], 'GRAPHQL_VALIDATION_FAILED'],
     ['a variable that does not fit', () => [generate, { input: {} }], 'BAD_USER_INPUT'],
@@ -54,6 +55,54 @@ describe('an error', () => {
       'a time without a zone',
       () => ['{ assets(filter: { createdAfter: "2026-01-01T00:00:00" }) { nodes { id } } }'],
       'BAD_USER_INPUT',
+    ],
+    [
+      'a time before the year 1',
+      () => ['{ assets(filter: { createdAfter: "0000-12-31T00:00:00Z" }) { nodes { id } } }'],
+      'BAD_USER_INPUT',
+    ],
+    [
+      'a time that its zone moves beyond the year 9999',
+      () => [
+        '{ projects { nodes { assets(filter: { createdBefore: "9999-12-31T23:00:00-02:00" }) { nodes { id } } } } }',
+      ],
+      'BAD_USER_INPUT',
+    ],
+    ...['assets', 'generations'].flatMap((list) =>
+      ['search', 'model'].map(
+        (name): Case => [
+          `a NUL in ${name} of ${list}`,
+          () => [`{ ${list}(filter: { ${name}: "\\u0000" }) { nodes { id } } }`],
+          'BAD_USER_INPUT',
+        ],
+      ),
+    ),
+    [
+      'a null for an input field that may not be null',
+      () => [
+        `mutation ($w: Int) { generate(input: { settings: { prompt: "x" }, waitSeconds: $w }) { replayed } }`,
+        { w: null },
+      ],
+      'BAD_USER_INPUT',
+    ],
+    [
+      'a null for a directive',
+      () => ['query ($v: Boolean = true) { viewer @include(if: $v) { user { id } } }', { v: null }],
+      'BAD_USER_INPUT',
+    ],
+    [
+      'too much at once, by the default of a variable',
+      () => [
+        'query ($n: Int = 200) { projects(first: $n) { nodes { generations(first: $n) { nodes { id status progress } } } } }',
+      ],
+      'QUERY_TOO_COMPLEX',
+    ],
+    [
+      'too many ids, by the default of a variable',
+      () => [
+        `query ($ids: [ID!]! = [${'"x" '.repeat(200)}]) { nodes(ids: $ids) { ... on Project { assets(first: 200) { nodes { id url format } } } } }`,
+      ],
+      'QUERY_TOO_COMPLEX',
     ],
     [
       'too much depth',
@@ -97,6 +146,17 @@ describe('an error', () => {
     expect(errorCodes).toContain(error?.extensions?.['code']);
     expect(JSON.stringify(error)).not.toMatch(/stack|node_modules|\.ts:|at async/);
     await client.dispose();
+  });
+
+  it('has a code also past the number of errors that GraphQL counts', async () => {
+    const ids = Array.from({ length: 60 }, () => ({}));
+    const { errors } = await server.post('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
+      ids,
+    });
+    expect(errors.length).toBeGreaterThan(1);
+    expect(new Set(errors.map(({ extensions }) => extensions.code))).toEqual(
+      new Set(['BAD_USER_INPUT']),
+    );
   });
 
   it('says what was expected, what came, and where', async () => {
