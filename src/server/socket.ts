@@ -5,6 +5,7 @@ import {
   GraphQLError,
   type GraphQLFormattedError,
   type GraphQLSchema,
+  getOperationAST,
   parse,
   validate,
 } from 'graphql';
@@ -39,10 +40,23 @@ const keepAliveMs = 12_000;
 
 type Extra = {
   readonly host: string;
-  /** Of each operation, by the client's id for it. */
-  readonly operations: Map<string, AbortController>;
+  /**
+   * Each until it has truly ended, also where the client has completed it. By the payload that began it: the
+   * client's id for it may come again.
+   */
+  readonly operations: Map<object, Operation>;
 };
 type Connection = SocketContext<Record<string, unknown>, Extra>;
+type Operation = {
+  readonly id: string;
+  readonly connection: Connection;
+  readonly controller: AbortController;
+};
+type Payload = {
+  readonly query: string;
+  readonly operationName?: string | null;
+  readonly variables?: Record<string, unknown> | null;
+};
 
 /** GraphQL over WebSocket (the protocol `graphql-transport-ws`) at `/graphql` of `server`. */
 export function openSockets(server: Server, deps: SocketDeps): Sockets {
@@ -85,6 +99,7 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
               deps.log.debug({ err: error }, 'closed a WebSocket after a message');
               socket.close(CloseCode.BadRequest, 'Invalid message received');
             });
+            abortCompleted(extra);
           }),
       },
       extra,
@@ -93,7 +108,7 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     socket.once('close', (code, reason) => {
       stopPinging();
       extras.delete(extra);
-      for (const operation of extra.operations.values()) operation.abort();
+      for (const { controller } of extra.operations.values()) controller.abort();
       closed(code, String(reason)).catch((error: unknown) =>
         deps.log.error({ err: error }, 'closing a WebSocket failed'),
       );
@@ -148,6 +163,29 @@ class TooManyOperations extends DomainError {
   }
 }
 
+class OperationEnding extends DomainError {
+  constructor(id: string) {
+    super(
+      'BAD_REQUEST',
+      `Expected an id of its own for each operation, but got "${id.slice(0, 100)}", whose operation has yet to end`,
+    );
+  }
+}
+
+class NoSuchOperation extends DomainError {
+  constructor(name: string | null | undefined) {
+    const got = name ? `"${name.slice(0, 100)}"` : 'no operationName';
+    super('BAD_REQUEST', `Expected the name of one operation of the document, but got ${got}`);
+  }
+}
+
+/** A client's `complete` takes the id away at once; a query or mutation hears of it by its signal alone. */
+function abortCompleted({ operations }: Extra): void {
+  for (const { id, connection, controller } of operations.values()) {
+    if (!(id in connection.subscriptions)) controller.abort();
+  }
+}
+
 /** The upgrade is answered in plain HTTP: a browser shows nothing of it, but a person with curl sees why. */
 function refuse(request: IncomingMessage, socket: Duplex, error: unknown, log: Log): void {
   const mapped = mapError(error, { requestId: newRequestId(), log });
@@ -182,10 +220,6 @@ function keepAlive(socket: WebSocket): () => void {
 }
 
 function protocolOptions({ schema, log, context }: SocketDeps) {
-  const end = ({ extra }: Connection, id: string) => {
-    extra.operations.get(id)?.abort();
-    extra.operations.delete(id);
-  };
   const map = (errors: readonly unknown[], requestId: string) =>
     errors.map((error) => mapError(error, { requestId, log }));
 
@@ -193,25 +227,25 @@ function protocolOptions({ schema, log, context }: SocketDeps) {
     async onSubscribe(
       connection: Connection,
       id: string,
-      payload: {
-        query: string;
-        operationName?: string | null;
-        variables?: Record<string, unknown> | null;
-      },
+      payload: Payload,
     ): Promise<ExecutionArgs | readonly GraphQLError[]> {
       const requestId = newRequestId();
       const { operations, host } = connection.extra;
       try {
+        // What graphql-ws says of the one that ends, the client would take for the end of the new one.
+        const isTaken = [...operations.values()].some((operation) => operation.id === id);
+        if (isTaken) throw new OperationEnding(id);
         if (operations.size >= requestLimits.operationsPerSocket) throw new TooManyOperations();
         const controller = new AbortController();
-        operations.set(id, controller);
+        operations.set(payload, { id, connection, controller });
         const document = parse(payload.query, { maxTokens: requestLimits.tokens });
         const errors = validate(schema, document);
         if (errors.length > 0) {
-          operations.delete(id);
+          operations.delete(payload);
           return errors.map((error) => withId(error, requestId, validation));
         }
         const { operationName, variables } = payload;
+        if (!getOperationAST(document, operationName)) throw new NoSuchOperation(operationName);
         checkComplexity(document, { operationName, variables: variables ?? {} });
         const { signal } = controller;
         return {
@@ -222,7 +256,7 @@ function protocolOptions({ schema, log, context }: SocketDeps) {
           contextValue: await context({ requestId, signal, host }),
         };
       } catch (error) {
-        operations.delete(id);
+        operations.delete(payload);
         const asGraphQL =
           error instanceof GraphQLError
             ? error
@@ -233,8 +267,8 @@ function protocolOptions({ schema, log, context }: SocketDeps) {
     /** An iterator that waits inside cannot be ended from outside: its signal ends it. */
     onOperation(
       connection: Connection,
-      id: string,
-      _payload: unknown,
+      _id: string,
+      payload: Payload,
       _args: ExecutionArgs,
       result: unknown,
     ) {
@@ -242,7 +276,7 @@ function protocolOptions({ schema, log, context }: SocketDeps) {
       return {
         next: () => result.next(),
         return: () => {
-          end(connection, id);
+          connection.extra.operations.get(payload)?.controller.abort();
           return result.return();
         },
         throw: (error: unknown) => result.throw(error),
@@ -264,17 +298,19 @@ function protocolOptions({ schema, log, context }: SocketDeps) {
       return { ...result, errors: map(result.errors, requestId) };
     },
     onError(
-      connection: Connection,
-      id: string,
-      _payload: unknown,
+      { extra }: Connection,
+      _id: string,
+      payload: Payload,
       errors: readonly GraphQLError[],
     ): readonly GraphQLFormattedError[] {
-      end(connection, id);
+      extra.operations.delete(payload);
       return errors.flatMap((error) =>
         map([error], (error.extensions['requestId'] as string | undefined) ?? newRequestId()),
       );
     },
-    onComplete: (connection: Connection, id: string) => end(connection, id),
+    onComplete: ({ extra }: Connection, _id: string, payload: Payload) => {
+      extra.operations.delete(payload);
+    },
   };
 }
 
