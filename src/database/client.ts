@@ -3,7 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
-import { openEmbedded } from './embedded.ts';
+import { type DatabaseWatcher, openEmbedded } from './embedded.ts';
 import { ensureInstallation } from './installation.ts';
 import { migrate } from './migrate.ts';
 
@@ -16,7 +16,7 @@ export type Database = {
   close(): Promise<void>;
 };
 
-export type DatabaseConfig = {
+export type DatabaseConfig = DatabaseWatcher & {
   /** The data folder; the embedded database lies in it. */
   readonly dataDir: string;
   /** A PostgreSQL server's URL; without one the embedded database is used. */
@@ -38,7 +38,7 @@ const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import
 export async function openDatabase(config: DatabaseConfig): Promise<Database> {
   const reached = config.reached ?? (async () => {});
   if (config.databaseUrl) return openServer(config.databaseUrl, reached);
-  const embedded = await openEmbedded(config.dataDir);
+  const embedded = await openEmbedded(config.dataDir, config);
   return open('embedded', embedded, reached);
 }
 

@@ -2,6 +2,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import { watchForTraps } from './traps.ts';
 import { inWholeSequences } from './whole-sequences.ts';
 
 // The entry of the database's own thread: PostgreSQL, compiled to WebAssembly, behind a socket.
@@ -16,6 +17,7 @@ export type EmbeddedWorkerData = {
 
 export type EmbeddedWorkerMessage =
   | { readonly type: 'ready' }
+  /** The thread's last words: it could not open the database, or it cannot go on. */
   | { readonly type: 'failed'; readonly reason: string };
 
 const { folder, socket } = workerData as EmbeddedWorkerData;
@@ -27,9 +29,10 @@ const post = (message: EmbeddedWorkerMessage) => parent.postMessage(message);
 try {
   if (!existsSync(folder)) await createDatabase();
   const db = await PGlite.create(folder);
+  watchForTraps(db, end);
   rmSync(socket, { force: true }); // left over; we own the data folder
   const server = new PGLiteSocketServer({
-    db: inWholeSequences(db),
+    db: inWholeSequences(db, end),
     path: socket,
     maxConnections: 50,
   });
@@ -41,8 +44,13 @@ try {
   });
   post({ type: 'ready' });
 } catch (error) {
+  end(error);
+}
+
+/** At once, so that not one more message reaches a database that is not whole. */
+function end(error: unknown): never {
   post({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
-  parent.close();
+  process.exit(1);
 }
 
 /** Made under another name first: a process that dies meanwhile leaves no half of a database. */

@@ -1,18 +1,27 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { openDataFolder } from './data-folder.ts';
 import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-worker.ts';
-import { type Ownership, takeOwnership } from './ownership.ts';
+import { takeOwnership } from './ownership.ts';
 
 /** PostgreSQL in this process, for this process; another one is refused while it runs. */
 export type EmbeddedDatabase = {
   readonly connection: pg.PoolConfig;
   /** Ends the connections, closes the files and lets go of the data folder. */
   close(): Promise<void>;
+};
+
+/** What befalls the database while it is open, for whoever keeps a log of it. */
+export type DatabaseWatcher = {
+  /** Its thread is gone, for this reason; what was under way has failed. */
+  readonly onDeath?: (reason: Error) => void;
+  /** It is open again. */
+  readonly onReturn?: () => void;
 };
 
 /** How long a thread that died waits before it comes back, and how often in a row. */
@@ -23,24 +32,31 @@ const restartsInARow = 5;
  * Opens the database in `dataDir`, or makes one there, and keeps it open: a thread that dies comes
  * back, with everything that was committed. @throws StartError
  */
-export async function openEmbedded(dataDir: string): Promise<EmbeddedDatabase> {
+export async function openEmbedded(
+  dataDir: string,
+  watcher: DatabaseWatcher = {},
+): Promise<EmbeddedDatabase> {
   const folder = openDataFolder(dataDir);
   const socket = join(folder.sockets, '.s.PGSQL.5432');
   const ownership = await takeOwnership(folder.path, folder.sockets, socket);
-  const worker = await keepRunning({ folder: folder.database, socket }, ownership);
-  return {
-    connection: embeddedConnection(folder.sockets),
-    async close() {
-      await worker.close();
-      await ownership.release();
-    },
-  };
+  try {
+    const thread = await keepRunning({ folder: folder.database, socket }, watcher);
+    return {
+      connection: embeddedConnection(folder.sockets),
+      async close() {
+        await thread.close();
+        await ownership.release();
+      },
+    };
+  } catch (error) {
+    await ownership.release();
+    throw error;
+  }
 }
 
 /**
  * How the `pg` driver reaches the database whose socket lies in `socketFolder`. One connection: there is one
- * session behind the socket, and it mixes up the messages of queries that come in over several at once
- * ("bind message supplies 4 parameters, but prepared statement requires 1").
+ * session behind the socket, so that several would only wait for each other.
  */
 export function embeddedConnection(socketFolder: string): pg.PoolConfig {
   return { host: socketFolder, port: 5432, user: 'postgres', database: 'postgres', max: 1 };
@@ -48,69 +64,82 @@ export function embeddedConnection(socketFolder: string): pg.PoolConfig {
 
 async function keepRunning(
   data: EmbeddedWorkerData,
-  ownership: Ownership,
+  { onDeath = () => {}, onReturn = () => {} }: DatabaseWatcher,
 ): Promise<{ close(): Promise<void> }> {
-  let closing = false;
-  let failures = 0;
-  let worker: Worker;
-  try {
-    worker = await startWorker(data);
-  } catch (error) {
-    await ownership.release();
-    throw error;
-  }
-  watch();
+  const closing = new AbortController();
+  const first = await startThread(data);
+  /** The thread that runs, or that is to; null where none is to any more. */
+  let current: Promise<Thread | null> = Promise.resolve(first);
+  watch(first);
 
-  function watch(): void {
-    worker.once('exit', () => {
-      if (!closing) setTimeout(restart, restartDelayMs);
+  function watch({ ended }: Thread): void {
+    void ended.then((reason) => {
+      if (closing.signal.aborted) return;
+      onDeath(reason);
+      // Without its database the program is of no use to anybody: where that does not come back,
+      // nobody catches the error, so that the program ends, and is started again.
+      current = restart();
     });
   }
 
-  async function restart(): Promise<void> {
-    if (closing) return;
+  async function restart(failures = 0): Promise<Thread | null> {
+    await delay(restartDelayMs * 2 ** failures, undefined, { signal: closing.signal }).catch(
+      () => {}, // closed meanwhile
+    );
+    if (closing.signal.aborted) return null;
     try {
-      worker = await startWorker(data);
-      failures = 0;
-      watch();
+      const thread = await startThread(data);
+      onReturn();
+      watch(thread);
+      return thread;
     } catch (error) {
-      failures++;
-      // Without its database the program is of no use to anybody: let it end, and be started again.
-      if (failures >= restartsInARow) throw error;
-      setTimeout(restart, restartDelayMs * 2 ** failures);
+      if (failures + 1 >= restartsInARow) throw error;
+      return restart(failures + 1);
     }
   }
 
   return {
+    /** Also in the middle of a restart: whoever owns the folder next must find it left alone. */
     async close() {
-      closing = true;
-      if (worker.threadId === -1) return;
-      const ended = new Promise((resolve) => worker.once('exit', resolve));
-      worker.postMessage('close');
-      await ended;
+      closing.abort();
+      const thread = await current.catch(() => null);
+      thread?.worker.postMessage('close');
+      await thread?.ended;
     },
   };
 }
 
+type Thread = {
+  readonly worker: Worker;
+  /** Resolves when it has ended, with the reason. */
+  readonly ended: Promise<Error>;
+};
+
 /** @throws StartError where the files cannot be opened. */
-function startWorker(data: EmbeddedWorkerData): Promise<Worker> {
+async function startThread(data: EmbeddedWorkerData): Promise<Thread> {
   const worker = new Worker(workerFile(), { workerData: data, name: 'database' });
-  return new Promise((resolve, reject) => {
-    const fail = (reason: string, cause?: unknown) =>
-      reject(
-        new StartError(
-          `Expected to open the embedded database in ${data.folder}, but got: ${reason}`,
-          { cause },
-        ),
-      );
-    worker.once('message', (message: EmbeddedWorkerMessage) => {
-      if (message.type === 'ready') resolve(worker);
-      else fail(message.reason);
-    });
-    // Stays: an error without a listener would end the process; the exit that follows restarts it.
-    worker.on('error', (error) => fail(String(error), error));
-    worker.once('exit', (code) => fail(`its thread ended with code ${code}`));
+  let reason: Error | undefined;
+  // Stays: an error without a listener would end the process.
+  worker.on('error', (error: Error) => {
+    reason ??= error;
   });
+  const ended = new Promise<Error>((resolve) => {
+    worker.once('exit', (code) =>
+      resolve(reason ?? new Error(`Expected its thread to run, but it ended with code ${code}`)),
+    );
+  });
+  const ready = new Promise<null>((resolve) => {
+    worker.on('message', (message: EmbeddedWorkerMessage) => {
+      if (message.type === 'ready') resolve(null);
+      else reason = new Error(message.reason);
+    });
+  });
+  const cause = await Promise.race([ready, ended]);
+  if (cause === null) return { worker, ended };
+  throw new StartError(
+    `Expected to open the embedded database in ${data.folder}, but got: ${cause.message}`,
+    { cause },
+  );
 }
 
 /** The compiled file beside this one, or where this one is TypeScript (in tests) the built one. */

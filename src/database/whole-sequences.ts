@@ -8,19 +8,24 @@ const within: ReadonlySet<number> = new Set([...'PBDECH'].map((letter) => letter
  * and the socket takes message after message from whoever has one, so that the Parse of one connection and the
  * Bind of another met ("bind message supplies 4 parameters, but prepared statement requires 1"). It lets a
  * connection go on alone while `isInTransaction`: so that says yes in the middle of a sequence, too.
+ * @param onFault sees what the database as such fails with: the socket would answer nobody any more
  */
-export function inWholeSequences(db: PGlite): PGlite {
+export function inWholeSequences(db: PGlite, onFault: (error: unknown) => never): PGlite {
   let isWithin = false;
   const changed: Partial<PGlite> = {
     isInTransaction: () => isWithin || db.isInTransaction(),
-    execProtocolRawStream(message, options) {
+    async execProtocolRawStream(message, options) {
       isWithin = within.has(message[0] ?? 0);
-      return db.execProtocolRawStream(message, options);
+      await db.execProtocolRawStream(message, options).catch(onFault);
     },
-    /** Called where a connection ended in the middle. */
-    exec(query, options) {
+    /** Called with ROLLBACK where a connection ended in the middle; nobody else comes in before it is done. */
+    async exec(query, options) {
+      isWithin = true;
+      const results = await db.exec(query, options);
+      // After an error the session skips all up to the next Sync, a ROLLBACK too: PGlite sends one behind it.
+      if (db.isInTransaction()) await db.exec(query, options);
       isWithin = false;
-      return db.exec(query, options);
+      return results;
     },
   };
   return new Proxy(db, {

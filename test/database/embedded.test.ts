@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -9,9 +10,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
 import { openDataFolder } from '../../src/database/data-folder.ts';
+import { currentOwner } from '../../src/database/ownership.ts';
 import { StartError } from '../../src/errors.ts';
 import { copyDataFolder } from '../support/database.ts';
 
@@ -54,6 +58,67 @@ test('keeps what was written, and listens on a private socket alone', async () =
   const second = await openDatabase({ dataDir });
   expect(await second.client.user.count({ where: { name: 'ada' } })).toBe(1);
   await second.close();
+});
+
+/** A stack that overflows in the middle of it takes the database's thread down. */
+const deadly = `SELECT ${'1+'.repeat(100_000)}1`;
+
+test('a thread that dies comes back with all that was committed, and says what it died of', async () => {
+  const dataDir = join(parent, 'data');
+  await copyDataFolder(dataDir);
+  const reasons: string[] = [];
+  let tell = () => {};
+  const isBack = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const database = await openDatabase({
+    dataDir,
+    onDeath: ({ message }) => reasons.push(message),
+    onReturn: () => tell(),
+  });
+  const { client } = database;
+  await client.user.create({ data: { name: 'ada' } });
+  await expect(client.$queryRawUnsafe(deadly)).rejects.toThrow();
+  await isBack;
+  expect(reasons).toEqual(['Maximum call stack size exceeded']);
+  expect(await client.user.count({ where: { name: 'ada' } })).toBe(1);
+  await database.close();
+});
+
+test('closed while its thread comes back, it lets go of the folder only when that has ended', async () => {
+  const dataDir = join(parent, 'data');
+  await copyDataFolder(dataDir);
+  const database = await openDatabase({ dataDir });
+  const restarted = once(process, 'worker');
+  await expect(database.client.$queryRawUnsafe(deadly)).rejects.toThrow();
+  const [thread] = await restarted;
+  await database.close();
+  expect((thread as Worker).threadId).toBe(-1);
+  expect(await currentOwner(dataDir)).toBeNull();
+});
+
+test('a client that is gone in the middle leaves nothing open for those that come after it', async () => {
+  const dataDir = join(parent, 'data');
+  await copyDataFolder(dataDir);
+  const database = await openDatabase({ dataDir });
+  const settings = { ...database.connection, max: undefined };
+  for (const isInTransaction of [false, true]) {
+    const leaver = new pg.Client(settings);
+    leaver.on('error', () => {});
+    await leaver.connect();
+    if (isInTransaction) await leaver.query('BEGIN');
+    // An error, and no Sync behind it: the session passes over all that comes.
+    const { connection } = leaver as unknown as { connection: pg.Connection };
+    const failed = once(connection, 'errorMessage');
+    connection.parse({ name: '', text: 'SELECT nonsense', types: [] }, true);
+    connection.flush();
+    await failed;
+    connection.stream.destroy();
+    const [row] = await database.client.$queryRaw<{ one: number }[]>`SELECT 1 AS one`;
+    expect(row).toEqual({ one: 1 });
+    await database.client.user.create({ data: { name: `after ${isInTransaction}` } });
+  }
+  await database.close();
 });
 
 test('a folder too deep for a socket gets a private one in the temporary folder', async () => {
