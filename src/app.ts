@@ -136,7 +136,10 @@ async function start(
         await client.$queryRaw`SELECT 1`;
         return null;
       },
-      engine: async () => (isUsable(engine, config.defaultModel) ? null : 'no model can be used'),
+      engine: async () => {
+        if (!engine.isAlive) return 'its thread is gone, and another one has not started yet';
+        return isUsable(engine, config.defaultModel) ? null : 'no model can be used';
+      },
     },
   });
   undo.push(() => http.stop());

@@ -61,6 +61,8 @@ export type Engine = {
   readonly models: readonly ModelDescription[];
   /** The execution provider in use. */
   readonly provider: string;
+  /** Whether its thread runs; between the death of one and the start of the next it does not. */
+  readonly isAlive: boolean;
   readonly generate: Generate;
   /** How much of a prompt the model reads. @throws ModelUnavailable */
   countTokens(
@@ -136,6 +138,14 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     if (isClosing) throw new EngineLost('it is being closed');
   }
 
+  async function whenReady(): Promise<void> {
+    try {
+      await thread.whenReady();
+    } catch (error) {
+      throw new EngineLost((error as Error).message, { cause: error });
+    }
+  }
+
   async function* generate(
     request: ImageRequest,
     { signal, demand }: Parameters<Generate>[1],
@@ -159,7 +169,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     };
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      await Promise.race([thread.whenReady(), aborted]);
+      await Promise.race([whenReady(), aborted]);
       refuseWhenClosing();
       if (signal.aborted) return;
       jobs.set(id, job);
@@ -209,6 +219,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
     get provider() {
       return thread.ready.provider;
+    },
+    get isAlive() {
+      return thread.isRunning;
     },
     generate,
     async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {

@@ -3,16 +3,24 @@ import { StartError } from '../errors.ts';
 import type { Command, Report, ThreadOptions } from './protocol.ts';
 
 export type Thread = {
-  /** What the running thread said when it was ready. */
+  /** What the running thread, or the one before it, said when it was ready. */
   readonly ready: ReadyReport;
-  /** Resolves when a thread runs: at once, or when a new one has taken the dead one's place. */
+  /** Whether a thread runs: false from the death of one until the next is ready. */
+  readonly isRunning: boolean;
+  /**
+   * Resolves when a thread runs: at once, or when a new one has taken the dead one's place.
+   * @throws why it could not start, where one after the other failed to
+   */
   whenReady(): Promise<void>;
   post(command: Command): void;
   /** A life is good: the next death is answered without delay. */
   settle(): void;
   /** No restart from here on. */
   stopRestarting(): void;
-  /** Ask the thread to end, and wait. False: it did not end in time, and must not be terminated. */
+  /**
+   * Ask the thread to end, one that only starts too, and wait. False: it did not end in time, and
+   * must not be terminated.
+   */
   end(withinMs: number): Promise<boolean>;
 };
 
@@ -21,6 +29,8 @@ type JobReport = Extract<Report, { type: 'event' | 'ended' }>;
 
 /** Milliseconds before a dead thread is replaced; doubled with each death in a row. */
 const backoff = { first: 100, most: 10_000 };
+/** Starts that fail in a row before those who wait are told. */
+const patience = 3;
 
 /**
  * One worker thread, replaced when it dies.
@@ -35,25 +45,33 @@ export async function startThread(
     onDeath,
   }: { onReport: (report: JobReport) => void; onDeath: (reason: Error) => void },
 ): Promise<Thread> {
+  /** It runs, or it starts. */
   let worker: Worker | undefined;
   let ready: ReadyReport;
+  let isRunning = false;
   let deaths = 0;
+  let failedStarts = 0;
   let isStopping = false;
   let timer: NodeJS.Timeout | undefined;
-  const waiting: (() => void)[] = [];
+  let waiting: { go: () => void; fail: (reason: Error) => void }[] = [];
+
+  function release(tell: (one: (typeof waiting)[number]) => void): void {
+    const all = waiting;
+    waiting = [];
+    for (const one of all) tell(one);
+  }
 
   /** Resolves when the thread is ready; from then on, its death leads to a new one. */
   function spawn(): Promise<void> {
     return new Promise((resolve, reject) => {
       const thread = new Worker(url, { workerData: options, name: 'engine' });
-      let isReady = false;
+      worker = thread;
       let reason: Error | undefined;
       thread.on('message', (report: Report) => {
         switch (report.type) {
           case 'ready':
-            isReady = true;
-            [worker, ready] = [thread, report];
-            for (const go of waiting.splice(0)) go();
+            [ready, isRunning, failedStarts] = [report, true, 0];
+            release(({ go }) => go());
             resolve();
             break;
           case 'refused':
@@ -72,8 +90,9 @@ export async function startThread(
         const cause =
           reason ??
           new Error(`Expected the engine's thread to run, but it exited with code ${code}`);
-        if (!isReady) return reject(cause);
-        worker = undefined;
+        const hasRun = isRunning;
+        [worker, isRunning] = [undefined, false];
+        if (!hasRun) return reject(cause);
         if (isStopping) return;
         onDeath(cause);
         replace();
@@ -87,6 +106,7 @@ export async function startThread(
       spawn().catch((reason: Error) => {
         if (isStopping) return;
         onDeath(reason);
+        if (++failedStarts >= patience) release(({ fail }) => fail(reason));
         replace();
       });
     }, delay);
@@ -97,9 +117,12 @@ export async function startThread(
     get ready() {
       return ready;
     },
+    get isRunning() {
+      return isRunning;
+    },
     whenReady() {
-      if (worker !== undefined) return Promise.resolve();
-      return new Promise((go) => waiting.push(go));
+      if (isRunning) return Promise.resolve();
+      return new Promise((go, fail) => waiting.push({ go, fail }));
     },
     post: (command) => worker?.postMessage(command),
     settle() {
@@ -108,7 +131,7 @@ export async function startThread(
     stopRestarting() {
       isStopping = true;
       clearTimeout(timer);
-      for (const go of waiting.splice(0)) go();
+      release(({ go }) => go());
     },
     async end(withinMs) {
       const thread = worker;

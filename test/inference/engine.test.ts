@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Engine, type EngineOptions, startEngine } from '../../src/inference/engine.ts';
 import {
   createPreviewDemand,
@@ -40,6 +40,19 @@ async function draw(engine: Engine, changes: Partial<ImageRequest> = {}): Promis
     if (event.type === 'image') return event;
   }
   throw new Error('Expected an image, but got none');
+}
+
+const asking = new URL('../support/asking-worker.mjs', import.meta.url);
+
+/** Answers those threads in order; what asks after the last of them waits. */
+function askingThread(answers: readonly string[]) {
+  const channel = new BroadcastChannel('engine');
+  const question = { times: 0 };
+  channel.onmessage = () => {
+    const answer = answers[question.times++];
+    if (answer !== undefined) channel.postMessage(answer);
+  };
+  return [channel, question] as const;
 }
 
 const digest = ({ rgb }: ImageEvent) => createHash('sha256').update(rgb).digest('hex');
@@ -233,6 +246,41 @@ describe('an engine that meets trouble', () => {
     expect(reasons).toEqual(['made to die']);
     expect((await draw(engine)).width).toBe(64);
     expect(await engine.close()).toBe(true);
+  });
+
+  it('fails what waits for a thread that starts no more, and draws when one does', async () => {
+    const [channel, question] = askingThread(['yes', 'no', 'no', 'no', 'yes']);
+    const engine = await startEngine({ ...options, workerUrl: asking });
+    expect(engine.isAlive).toBe(true);
+    const running = draw(engine, { steps: 100 });
+    channel.postMessage('die');
+    await expect(running).rejects.toMatchObject({ name: 'EngineLost', retryable: true });
+    expect(engine.isAlive).toBe(false);
+    await expect(draw(engine)).rejects.toMatchObject({
+      name: 'EngineLost',
+      retryable: true,
+      message: expect.stringContaining('made not to start'),
+    });
+    expect(engine.isAlive).toBe(false);
+    expect((await draw(engine)).width).toBe(64);
+    expect(engine.isAlive).toBe(true);
+    expect(question.times).toBe(5);
+    expect(await engine.close()).toBe(true);
+    channel.close();
+  });
+
+  it('closes a thread that has only begun to start', async () => {
+    const [channel, question] = askingThread(['yes']);
+    const engine = await startEngine({ ...options, workerUrl: asking });
+    channel.postMessage('die');
+    await vi.waitUntil(() => question.times === 2, { timeout: 30_000 });
+    let isLetStart = false;
+    const closing = engine.close().then((isClosed) => ({ isClosed, isLetStart }));
+    await new Promise(setImmediate);
+    isLetStart = true;
+    channel.postMessage('yes');
+    expect(await closing).toEqual({ isClosed: true, isLetStart: true });
+    channel.close();
   });
 
   it('closes in the middle of an image, and refuses new ones', async () => {

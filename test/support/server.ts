@@ -128,6 +128,7 @@ function standIn(generate: Generate): Engine {
   return {
     models: [standInModel],
     provider: 'stand-in',
+    isAlive: true,
     generate,
     countTokens: async () => ({ tokens: 1, truncated: false }),
     rescan: async () => {},
