@@ -1,8 +1,20 @@
 import { z } from 'zod';
 import { readConfig } from './checkpoints/config.ts';
-import { type AutoencoderConfig, decoderGraph, encoderGraph } from './networks/autoencoder.ts';
+import {
+  type AutoencoderConfig,
+  decoderGraph,
+  decoderGraphs,
+  encoderGraphs,
+} from './networks/autoencoder.ts';
 import type { AttentionForm } from './networks/layers.ts';
-import { createSession, prepackBelow, type Session, type SessionOptions } from './onnx/session.ts';
+import type { GraphBuilder } from './onnx/graph.ts';
+import {
+  createSession,
+  prepackBelow,
+  type Session,
+  type SessionOptions,
+  type Tensor,
+} from './onnx/session.ts';
 import { openWeights, type Weights } from './onnx/weights.ts';
 import { type Planes, runTiled, type Tiling } from './tiling.ts';
 
@@ -14,7 +26,7 @@ export type Vae = {
   /**
    * Pixels (3, 8·height, 8·width), in about −1 to 1 and not clamped, of latents (4, height, width) as
    * the sampler sees them. Above the size that the VAE was made for, in tiles that are blended.
-   * `checkpoint` is awaited before each tile; what it throws ends the run.
+   * `checkpoint` is awaited before each group of layers in each tile; what it throws ends the run.
    */
   decode(
     latents: Float32Array,
@@ -68,8 +80,10 @@ export async function loadVae(
   const { file, weights, config } = await read(folder);
   // A decode's peak is many times what is kept: it goes back to the system.
   const sessionOptions = { prepack: weights.parameters < prepackBelow, arena: false, ...options };
-  const decoder = await createSession(decoderGraph(weights, config, form), sessionOptions);
-  let encoder: Promise<Session> | undefined;
+  // On a GPU a tile takes less than a second, and what is handed over would leave it and come back.
+  const drawing = { form, isSplit: options.provider === 'cpu' };
+  const decoder = await openGroups(decoderGraphs(weights, config, drawing), sessionOptions);
+  let encoder: Promise<Session[]> | undefined;
 
   const factor = 2 ** (config.channels.length - 1);
   const pixelTile = file.sample_size;
@@ -86,18 +100,6 @@ export async function loadVae(
     blend: Math.floor(latentTile * overlap),
     keep: latentTile - Math.floor(latentTile * overlap),
   };
-  const planesOf = async (session: Session, input: string, output: string, planes: Planes) => {
-    const { data, channels, height, width } = planes;
-    const feed = { type: 'float32', dims: [1, channels, height, width], data } as const;
-    const result = (await session.run({ [input]: feed }))[output]!;
-    const [, outChannels, outHeight, outWidth] = result.dims as [number, number, number, number];
-    return {
-      data: result.data as Float32Array,
-      channels: outChannels,
-      height: outHeight,
-      width: outWidth,
-    };
-  };
 
   return {
     scalingFactor: file.scaling_factor,
@@ -107,23 +109,21 @@ export async function loadVae(
     async decode(latents, height, width, checkpoint) {
       const data = latents.map((value) => value / file.scaling_factor);
       const planes: Planes = { data, channels: config.latentChannels, height, width };
-      return runTiled(planes, decodeTiling, async (tile) => {
-        await checkpoint?.();
-        return planesOf(decoder, 'latents', 'pixels', tile);
-      });
+      return runTiled(planes, decodeTiling, (tile) =>
+        runGroups(decoder, 'latents', tile, checkpoint),
+      );
     },
 
     async encode(pixels, height, width, checkpoint) {
-      encoder ??= createSession(encoderGraph(weights, config, form), sessionOptions);
-      const session = await encoder.catch((fault: unknown) => {
+      encoder ??= openGroups(encoderGraphs(weights, config, drawing), sessionOptions);
+      const groups = await encoder.catch((fault: unknown) => {
         encoder = undefined;
         throw fault;
       });
       const planes: Planes = { data: pixels, channels: config.imageChannels, height, width };
-      const moments = await runTiled(planes, encodeTiling, async (tile) => {
-        await checkpoint?.();
-        return planesOf(session, 'pixels', 'moments', tile);
-      });
+      const moments = await runTiled(planes, encodeTiling, (tile) =>
+        runGroups(groups, 'pixels', tile, checkpoint),
+      );
       const half = moments.data.length / 2;
       return {
         mean: moments.data.slice(0, half),
@@ -134,9 +134,40 @@ export async function loadVae(
     },
 
     async release() {
-      await decoder.release();
-      await (await encoder)?.release();
+      const groups = [...decoder, ...((await encoder) ?? [])];
+      await Promise.all(groups.map((group) => group.release()));
     },
+  };
+}
+
+async function openGroups(
+  graphs: readonly GraphBuilder[],
+  options: SessionOptions,
+): Promise<Session[]> {
+  const groups: Session[] = [];
+  for (const graph of graphs) groups.push(await createSession(graph, options));
+  return groups;
+}
+
+/** `input` is what the first group calls its input; each hands its one output to the next. */
+async function runGroups(
+  groups: readonly Session[],
+  input: 'latents' | 'pixels',
+  { data, channels, height, width }: Planes,
+  checkpoint?: () => Promise<void>,
+): Promise<Planes> {
+  let x: Tensor = { type: 'float32', dims: [1, channels, height, width], data };
+  for (const [index, group] of groups.entries()) {
+    await checkpoint?.();
+    const outputs = await group.run({ [index === 0 ? input : 'x']: x });
+    x = Object.values(outputs)[0]!;
+  }
+  const [, outChannels, outHeight, outWidth] = x.dims as [number, number, number, number];
+  return {
+    data: x.data as Float32Array,
+    channels: outChannels,
+    height: outHeight,
+    width: outWidth,
   };
 }
 

@@ -1,6 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { decoderGraphs, encoderGraphs } from '../../src/inference/networks/autoencoder.ts';
 import type { AttentionForm } from '../../src/inference/networks/layers.ts';
+import type { GraphBuilder } from '../../src/inference/onnx/graph.ts';
+import { createSession, type Tensor } from '../../src/inference/onnx/session.ts';
+import { openWeights } from '../../src/inference/onnx/weights.ts';
 import { loadVae, type Vae } from '../../src/inference/vae.ts';
 import {
   absoluteSum,
@@ -122,17 +126,68 @@ describe('the autoencoder', () => {
     );
   });
 
-  it('asks before each tile whether to go on', async () => {
+  it('asks between groups of layers whether to go on', async () => {
     const stop = new Error('stop');
-    let asked = 0;
-    const decoding = withVae({}, (vae) =>
-      vae.decode(scaled(12, 20), 12, 20, async () => {
+    const stopAt = (last: number) => {
+      let asked = 0;
+      return async () => {
         asked++;
-        if (asked === 3) throw stop;
-      }),
-    );
-    await expect(decoding).rejects.toBe(stop);
-    expect(asked).toBe(3);
+        if (asked === last) throw stop;
+      };
+    };
+    await withVae({ tiling: false }, async (vae) => {
+      const decode = (last: number) => vae.decode(scaled(6, 10), 6, 10, stopAt(last));
+      await expect(decode(5)).rejects.toBe(stop);
+      await decode(6);
+      const encode = (last: number) => vae.encode(wave(3 * 48 * 80), 48, 80, stopAt(last));
+      await expect(encode(4)).rejects.toBe(stop);
+      await encode(5);
+    });
+  });
+
+  it('asks in every tile', async () => {
+    let asked = 0;
+    const ask = async () => {
+      asked++;
+    };
+    await withVae({}, (vae) => vae.decode(scaled(12, 20), 12, 20, ask));
+    expect(asked).toBe(5 * 8);
+  });
+
+  it('computes the same in one graph, as on a GPU', async () => {
+    const weights = await openWeights(path, 'diffusion_pytorch_model');
+    const network = {
+      channels: config.block_out_channels,
+      layersPerBlock: config.layers_per_block,
+      groups: config.norm_num_groups,
+      imageChannels: config.in_channels,
+      latentChannels: config.latent_channels,
+    };
+    const whole = { form: 'fused', isSplit: false } as const;
+    const run = async ([graph]: GraphBuilder[], feeds: Record<string, Tensor>) => {
+      const session = await createSession(graph!, cpu);
+      const outputs = await session.run(feeds);
+      await session.release();
+      return Object.values(outputs)[0]!.data as Float32Array;
+    };
+    const tensor = (dims: number[], data: Float32Array): Tensor => ({
+      type: 'float32',
+      dims,
+      data,
+    });
+    const latents = scaled(6, 10).map((value) => value / config.scaling_factor);
+    const pixels = await run(decoderGraphs(weights, network, whole), {
+      latents: tensor([1, 4, 6, 10], latents),
+    });
+    const moments = await run(encoderGraphs(weights, network, whole), {
+      pixels: tensor([1, 3, 48, 80], wave(3 * 48 * 80)),
+    });
+    await withVae({ tiling: false }, async (vae) => {
+      const decoded = await vae.decode(scaled(6, 10), 6, 10);
+      expect(relativeError(decoded.data, pixels)).toBeLessThan(1e-6);
+      const { mean, logvar } = await vae.encode(wave(3 * 48 * 80), 48, 80);
+      expect(relativeError([...mean, ...logvar], moments)).toBeLessThan(1e-6);
+    });
   });
 
   it("reads the attention's names of older files", async () => {
