@@ -50,47 +50,40 @@ export async function append(tx: Prisma.TransactionClient, event: NewEvent): Pro
   return Number(eventCounter);
 }
 
-/** The events after `number`, oldest first, at most `limit`. */
-export function readSince(
+export type LogPage = {
+  readonly events: readonly Event[];
+  /** Number up to which the log has been read: where the next page begins. */
+  readonly readTo: number;
+};
+
+/**
+ * The events after number `after`, oldest first, up to `upTo`, which has been committed. Null where what
+ * follows `after` was cleared away: numbers have no gaps, and the oldest go first.
+ */
+export async function readPage(
   client: PrismaClient,
   ownerId: string,
-  number: number,
-  { filter, limit }: { filter: LogFilter; limit: number },
-): Promise<Event[]> {
-  return client.event.findMany({
-    where: { ownerId, number: { gt: number }, ...filter },
+  { after, upTo, filter, limit }: { after: number; upTo: number; filter: LogFilter; limit: number },
+): Promise<LogPage | null> {
+  if (after >= upTo) return { events: [], readTo: after };
+  const next = after + 1;
+  // Of a part of the log the next one comes, too: it is the proof that nothing is missing.
+  const part = Object.keys(filter).length === 0 ? {} : { OR: [filter, { number: next }] };
+  const rows = await client.event.findMany({
+    where: { ownerId, number: { gte: next, lte: upTo }, ...part },
     orderBy: { number: 'asc' },
     take: limit,
   });
+  if (Number(rows[0]?.number) !== next) return null;
+  const readTo = rows.length < limit ? upTo : Number(rows.at(-1)?.number);
+  return { events: rows.filter((event) => passes(event, filter)), readTo };
 }
 
-/** Can a reader go on after `number`: it has been reached, and nothing that followed was cleared away? */
-export async function canResume(
-  client: PrismaClient,
-  ownerId: string,
-  number: number,
-): Promise<boolean> {
-  const current = await currentNumber(client, ownerId);
-  if (number >= current) return number === current;
-  const next = await client.event.findUnique({
-    where: { ownerId_number: { ownerId, number: number + 1 } },
-    select: { number: true },
-  });
-  return next !== null;
-}
-
-/** Number of the owner's last event; 0 before the first. */
-export async function currentNumber(client: PrismaClient, ownerId: string): Promise<number> {
-  const { eventCounter } = await client.user.findUniqueOrThrow({
-    where: { id: ownerId },
-    select: { eventCounter: true },
-  });
-  return Number(eventCounter);
-}
-
-/** Position of the owner's log. Read it before the rows it goes with. */
-export async function currentCursor(client: PrismaClient, ownerId: string): Promise<string> {
-  return encodeEventCursor(ownerId, await currentNumber(client, ownerId));
+function passes(event: Event, { generationId, projectId }: LogFilter): boolean {
+  return (
+    (generationId === undefined || event.generationId === generationId) &&
+    (projectId === undefined || event.projectId === projectId)
+  );
 }
 
 /** Opaque, and bound to the owner: one user's position means nothing in another's log. */

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { decodeEventCursor, encodeEventCursor } from '../../src/events/log.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
 import type { EventView, PreviewOptions } from '../../src/services/generations/event-view.ts';
+import { changeStatus } from '../../src/services/generations/transition.ts';
 import { toGlobalId } from '../../src/services/library/global-id.ts';
 import {
   type Atelier,
@@ -133,6 +134,32 @@ test('a cursor that is too old, or not reached yet, is answered with a reset and
   await atelier.client.event.deleteMany({ where: { ownerId: viewer.id } });
   expect(typesOf(await from(0))).toEqual(['EventsReset', 'GenerationQueued']);
 });
+
+test.each(['generation', 'project', 'owner'] as const)(
+  'a viewer of one %s that is slower than the log is kept is told so, and how things stand',
+  async (scope) => {
+    const viewer = await atelier.newViewer();
+    const asked = await atelier.ask(viewer);
+    const { generations } = atelier;
+    const project = toGlobalId('Project', viewer.defaultProjectId);
+    const stream = await {
+      generation: () => generations.watchGeneration(viewer, idOf(asked), plain, never),
+      project: () => generations.watchProject(viewer, project, plain, never),
+      owner: () => generations.watchViewer(viewer, plain, never),
+    }[scope]();
+    await take(stream, 1);
+    const { project: other } = await atelier.projects.create(viewer, { name: 'Other' });
+    await atelier.ask(viewer, { projectId: toGlobalId('Project', other.id) });
+    await atelier.client.event.deleteMany({ where: { ownerId: viewer.id } });
+    const again = { from: {}, to: { startedAt: null }, event: 'GenerationQueued' } as const;
+    await changeStatus(atelier, { id: asked.id, ...again });
+    const reset = await take(stream, 2);
+    expect(typesOf(reset)).toEqual(['EventsReset', 'GenerationQueued']);
+    expect(reset[1]).toMatchObject({ generationId: asked.id });
+    expect(numbersOf(viewer, reset)).toEqual([3, 3]);
+    await stream.return();
+  },
+);
 
 test('computes and encodes no frame where nobody looks', async () => {
   const viewer = await atelier.newViewer();

@@ -12,13 +12,12 @@ import type { Live, Scope } from './live.ts';
 import { createQueue } from './queue.ts';
 import { type GenerateAnswer, type GenerateInput, type RequestDeps, request } from './request.ts';
 import { checkWhole } from './settings.ts';
+import { isFinal, stageOf } from './state.ts';
 import { changeStatus, released } from './transition.ts';
 import { createWaits, waitForEnd } from './wait.ts';
 import {
   type EventStream,
-  isFinal,
   previewLimits,
-  stageOf,
   type WatchDeps,
   type WatchOptions,
   watch,

@@ -1,7 +1,7 @@
 import { DomainError } from '../../errors.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Audience } from './audience.ts';
-import { isFinal } from './watch.ts';
+import { isFinal } from './state.ts';
 
 export class TooManyWaits extends DomainError {
   constructor(max: number) {

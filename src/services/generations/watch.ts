@@ -1,12 +1,10 @@
 import {
-  canResume,
   decodeEventCursor,
   encodeEventCursor,
   type LogFilter,
-  readSince,
+  readPage,
 } from '../../events/log.ts';
-import type { Event, GenerationStatus, PrismaClient } from '../../generated/prisma/client.ts';
-import { stages } from '../../inference/request.ts';
+import type { Event, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audience } from './audience.ts';
 import { endable } from './endable.ts';
@@ -16,7 +14,8 @@ import type { ImageFrame } from './frames.ts';
 import type { Live, Scope } from './live.ts';
 import { createSeat, type Pending, type Seat } from './seat.ts';
 import { checkWhole } from './settings.ts';
-import { readSnapshot, type SnapshotRow } from './snapshot.ts';
+import { readSnapshot, type Snapshot, type SnapshotRow } from './snapshot.ts';
+import { isFinal, stageOf } from './state.ts';
 
 export type WatchOptions = {
   /** Where an earlier stream stopped; null: the state as it stands comes first. */
@@ -124,32 +123,40 @@ class Stream {
 
   /** True where nothing can follow. */
   async *#start(after: number | null): AsyncGenerator<EventView, boolean> {
-    const { client } = this.#deps;
-    const isGone = after !== null && !(await canResume(client, this.#viewer.id, after));
-    const { number, rows } = await readSnapshot(client, this.#viewer.id, this.#scope);
-    if (after !== null && !isGone) {
-      this.#read = after;
-      this.#seat.logged(number);
-      if (yield* this.#stateChanges()) return true;
-      return this.#isOver(rows);
+    const snapshot = await this.#snapshot();
+    if (after === null || after > snapshot.number) {
+      return yield* this.#state(snapshot, { isReset: after !== null });
     }
+    this.#read = after;
+    this.#seat.logged(snapshot.number);
+    return (yield* this.#stateChanges()) || this.#isOver(snapshot.rows);
+  }
+
+  /** The state as it stands. True where nothing can follow. */
+  async *#state(
+    { number, rows }: Snapshot,
+    { isReset }: { isReset: boolean },
+  ): AsyncGenerator<EventView, boolean> {
     this.#read = number;
-    if (isGone) yield { type: 'EventsReset', cursor: this.#cursor, at: new Date() };
     const states = await Promise.all(rows.map((row) => this.#stateOf(row)));
+    if (isReset) yield { type: 'EventsReset', cursor: this.#cursor, at: new Date() };
     for (const state of states) yield this.#stamp(state);
     return this.#isOver(rows);
   }
 
-  /** Everything in the log that was not read yet. True after the final event of a generation's stream. */
+  /**
+   * Everything in the log that was not read yet; the state as it stands where some of that was cleared away.
+   * True after the final event of a generation's stream.
+   */
   async *#stateChanges(): AsyncGenerator<EventView, boolean> {
     const { client } = this.#deps;
     while (this.#read < this.#seat.heard) {
-      // Numbers are committed in order: all up to this one are there to be read.
-      const heard = this.#seat.heard;
-      const page = { filter: filterOf(this.#scope), limit: logPage };
-      const events = await readSince(client, this.#viewer.id, this.#read, page);
-      const views = await Promise.all(events.map((event) => this.#viewOf(event)));
-      for (const [i, event] of events.entries()) {
+      // Numbers are committed in order: all up to the one heard of are there to be read.
+      const stretch = { after: this.#read, upTo: this.#seat.heard };
+      const page = await readPage(client, this.#viewer.id, { ...stretch, ...this.#part });
+      if (page === null) return yield* this.#state(await this.#snapshot(), { isReset: true });
+      const views = await Promise.all(page.events.map((event) => this.#viewOf(event)));
+      for (const [i, event] of page.events.entries()) {
         this.#read = Number(event.number);
         if (event.generationId !== null && ends.has(event.type)) {
           this.#seat.forget(event.generationId, endOfTime);
@@ -160,7 +167,7 @@ class Stream {
         if (view !== null) yield view;
         if (this.#scope.type === 'generation' && ends.has(event.type)) return true;
       }
-      if (events.length < logPage) this.#read = Math.max(this.#read, heard);
+      this.#read = page.readTo;
     }
     return false;
   }
@@ -171,6 +178,14 @@ class Stream {
 
   #isOver(rows: readonly SnapshotRow[]): boolean {
     return this.#scope.type === 'generation' && rows.every((row) => isFinal(row.status));
+  }
+
+  #snapshot(): Promise<Snapshot> {
+    return readSnapshot(this.#deps.client, this.#viewer.id, this.#scope);
+  }
+
+  get #part(): { filter: LogFilter; limit: number } {
+    return { filter: filterOf(this.#scope), limit: logPage };
   }
 
   get #cursor(): string {
@@ -280,12 +295,4 @@ function filterOf({ type, id }: Scope): LogFilter {
     case 'owner':
       return {};
   }
-}
-
-export function isFinal(status: GenerationStatus): boolean {
-  return status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELED';
-}
-
-export function stageOf(text: string | null) {
-  return stages.find((stage) => stage === text) ?? 'LOADING_MODEL';
 }

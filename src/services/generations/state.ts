@@ -1,0 +1,11 @@
+import type { GenerationStatus } from '../../generated/prisma/client.ts';
+import { type Stage, stages } from '../../inference/request.ts';
+
+export function isFinal(status: GenerationStatus): boolean {
+  return status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELED';
+}
+
+/** Of a row that is RUNNING: it says nothing before the engine has entered a first stage. */
+export function stageOf(text: string | null): Stage {
+  return stages.find((stage) => stage === text) ?? 'LOADING_MODEL';
+}
