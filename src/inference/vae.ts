@@ -52,6 +52,8 @@ export type VaeOptions = SessionOptions & {
   readonly attention?: AttentionForm;
   /** Work in tiles above the VAE's own size; without it, memory grows with the picture. */
   readonly tiling?: boolean;
+  /** On a CPU, a network of so many numbers runs in groups of layers. */
+  readonly splitFrom?: number;
 };
 
 const configSchema = z.object({
@@ -65,6 +67,12 @@ const configSchema = z.object({
   act_fn: z.literal('silu').default('silu'),
 });
 
+/**
+ * SDXL's has 84 million, and would take 15 s for one tile on two cores. What is small takes a
+ * fraction of that, and groups would cost it a tenth more.
+ */
+const largeEnoughToSplit = 10_000_000;
+
 /** Part of a tile that the next one covers again. */
 const overlap = 0.25;
 
@@ -75,13 +83,19 @@ const overlap = 0.25;
  */
 export async function loadVae(
   folder: string,
-  { attention: form = 'fused', tiling = true, ...options }: VaeOptions,
+  {
+    attention: form = 'fused',
+    tiling = true,
+    splitFrom = largeEnoughToSplit,
+    ...options
+  }: VaeOptions,
 ): Promise<Vae> {
   const { file, weights, config } = await read(folder);
   // A decode's peak is many times what is kept: it goes back to the system.
   const sessionOptions = { prepack: weights.parameters < prepackBelow, arena: false, ...options };
   // On a GPU a tile takes less than a second, and what is handed over would leave it and come back.
-  const drawing = { form, isSplit: options.provider === 'cpu' };
+  const isSplit = options.provider === 'cpu' && weights.parameters >= splitFrom;
+  const drawing = { form, isSplit };
   const decoder = await openGroups(decoderGraphs(weights, config, drawing), sessionOptions);
   let encoder: Promise<Session[]> | undefined;
 
