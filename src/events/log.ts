@@ -86,6 +86,18 @@ function passes(event: Event, { generationId, projectId }: LogFilter): boolean {
   );
 }
 
+/** Number of the last event of each owner's log; 0 before the first. */
+export async function currentNumbers(
+  client: PrismaClient,
+  ownerIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await client.user.findMany({
+    where: { id: { in: [...ownerIds] } },
+    select: { id: true, eventCounter: true },
+  });
+  return new Map(rows.map(({ id, eventCounter }) => [id, Number(eventCounter)]));
+}
+
 /** Opaque, and bound to the owner: one user's position means nothing in another's log. */
 export function encodeEventCursor(ownerId: string, number: number): string {
   return Buffer.from(`${number}.${ownerMark(ownerId)}`).toString('base64url');

@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { decodeEventCursor, encodeEventCursor } from '../../src/events/log.ts';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { append, decodeEventCursor, encodeEventCursor } from '../../src/events/log.ts';
+import type { Generation } from '../../src/generated/prisma/client.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
 import type { EventView, PreviewOptions } from '../../src/services/generations/event-view.ts';
 import { changeStatus } from '../../src/services/generations/transition.ts';
@@ -302,6 +303,30 @@ test('a project begins with what is not final, and tells of its own generations 
   expect(new Set(events.map((event) => 'generationId' in event && event.generationId))).toEqual(
     new Set([inside.id]),
   );
+});
+
+/** A change whose COMMIT the database did, but did not live to answer: nobody announces it. */
+async function cancelInSilence({ id: generationId, ownerId, projectId }: Generation) {
+  await atelier.client.$transaction(async (tx) => {
+    await tx.generation.update({ where: { id: generationId }, data: { status: 'CANCELED' } });
+    await append(tx, { ownerId, projectId, generationId, type: 'GenerationCanceled' });
+  });
+}
+
+test('a change that nobody announced is found out, also where a later one was announced', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const viewer = await atelier.newViewer();
+  const [first, second] = [await atelier.ask(viewer), await atelier.ask(viewer)];
+  const watching = await atelier.generations.watchGeneration(viewer, idOf(first), plain, never);
+  await take(watching, 1);
+  const waiting = atelier.generations.waitFor(viewer, idOf(second), 60, never);
+  await cancelInSilence(first);
+  await cancelInSilence(second);
+  await atelier.ask(viewer);
+  vi.advanceTimersByTime(5_000);
+  expect(typesOf(await collect(watching))).toEqual(['GenerationCanceled']);
+  expect((await waiting).status).toBe('CANCELED');
 });
 
 /** True at the final event that is the nth. */

@@ -89,7 +89,7 @@ export type Generations = {
 
 export function createGenerations(options: GenerationsOptions): Generations {
   const { client, events, live } = options;
-  const audience = createAudience(events);
+  const audience = createAudience({ client, events });
   const queue = createQueue(client);
   const waits = createWaits(options.maxOpenWaits);
   const readyImages = new DataLoader<string, number>((ids) => countImages(client, ids), {
