@@ -39,10 +39,10 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
   server.on('upgrade', (request, socket: Duplex, head) => {
     socket.on('error', () => socket.destroy()); // Gone before it was a WebSocket: nobody to tell.
     try {
+      const { host } = checkOrigin(request, deps.rules);
       if (isClosing) throw new Stopping();
       if (request.url?.split('?', 1)[0] !== '/graphql') throw new NoSuchSocket(request.url ?? '');
       if (sockets.clients.size >= requestLimits.sockets) throw new TooManySockets();
-      const { host } = checkOrigin(request, deps.rules);
       sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, host));
     } catch (error) {
       refuse(request, socket, error, deps.log);
@@ -128,8 +128,10 @@ function refuse(request: IncomingMessage, socket: Duplex, error: unknown, log: L
   const status = statusOf(mapped.extensions.code);
   const body = JSON.stringify({ errors: [mapped] });
   log.debug({ url: request.url, status }, mapped.message);
+  // Destroyed once it is written: a client that kept its half open would hold up the server's end.
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
   );
 }
 
