@@ -50,6 +50,7 @@ async function predict(request: DenoiseRequest): Promise<Float32Array> {
   if (request.job.isCanceled()) throw new Canceled();
   const { scale, unconditional } = request.guidance;
   const away = await look(unconditional);
+  checkFinite(away, 'the predicted noise of the negative prompt');
   return away.map((u, i) => u + scale * (conditional[i]! - u));
 }
 

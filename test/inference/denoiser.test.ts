@@ -185,6 +185,32 @@ describe('guidance', () => {
     expect(acting(4.5, 0.5, 0.5)).toEqual([]);
   });
 
+  it.each(['conditional', 'unconditional'])(
+    'refuses a %s prediction that is no number',
+    async (which) => {
+      const poisoned = which === 'conditional' ? conditioning : unconditional;
+      const latents = initialLatents(3, { width: 8 * side, height: 8 * side });
+      const predict: Transformer['predict'] = async (
+        _latents,
+        _height,
+        _width,
+        _timestep,
+        prompt,
+      ) => Float32Array.from(latents, () => (prompt === poisoned ? Number.NaN : 1));
+      const denoising = createDenoiser(line).denoise({
+        job: jobOf('a'),
+        transformer: { predict },
+        latents,
+        latentHeight: side,
+        latentWidth: side,
+        timestep: 500,
+        conditioning,
+        guidance: { scale: 3, unconditional },
+      });
+      await expect(denoising).rejects.toMatchObject({ name: 'NotFinite', code: 'ENGINE_FAILED' });
+    },
+  );
+
   it('that is switched off leaves the conditional prediction, for half the work', async () => {
     const guided = await finish(jobOf('a'), 4, 1);
     const plain = await finish(jobOf('a'), 4, null);
