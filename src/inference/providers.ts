@@ -20,6 +20,9 @@ export type Choice = {
   >;
 };
 
+/** The runtime's own script, which `ignore-scripts` has kept from running with the install. */
+const fetchCuda = 'node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install';
+
 /** Relative error: above what single precision and TF32 differ by, far below what is visible. */
 const tolerance = 3e-3;
 
@@ -38,7 +41,7 @@ export async function chooseProvider(asked: Provider, threads: number): Promise<
   if (asked === 'cpu') return onCpu;
   if (asked !== 'auto') {
     if (!listProviders().includes(asked)) {
-      const hint = asked === 'cuda' ? ' (`npm run gpu:install` fetches it)' : '';
+      const hint = asked === 'cuda' ? ` (for Linux on x64, \`${fetchCuda}\` fetches it)` : '';
       throw new ProviderUnavailable(
         asked,
         `its library is not installed for ${process.platform} on ${process.arch}${hint}`,

@@ -50,9 +50,11 @@ describe('the provider', () => {
     if (listProviders().includes('cuda')) {
       await choice.catch((error: Error) => expect(error.message).toMatch(/cuda/));
     } else {
-      await expect(choice).rejects.toThrow(
+      const message = await choice.then(String, (error: Error) => error.message);
+      expect(message).toMatch(
         /^Expected the execution provider cuda to work here, but its library is not installed/,
       );
+      expect(existsSync(/`node (\S+) .*` fetches it/.exec(message)?.[1] ?? '')).toBe(true);
     }
   });
 });
