@@ -11,6 +11,7 @@ import { type Engine, startEngine } from './inference/engine.ts';
 import { buildSchema } from './resolvers/build-schema.ts';
 import type { Context, Services } from './resolvers/context.ts';
 import { createLoaders } from './resolvers/loaders.ts';
+import { hostInUrl } from './server/address.ts';
 import { files } from './server/files.ts';
 import { createHttp } from './server/http.ts';
 import { listen } from './server/listen.ts';
@@ -41,7 +42,7 @@ export type App = {
   readonly frames: { readonly framesComputed: number; readonly framesEncoded: number };
   /**
    * In order: no new work, subscribers told to come back, what runs handed back, engine, database.
-   * False where the engine's run at hand did not end in time: then the process may only kill itself.
+   * False where the engine's run at hand did not end in time: then the process may only `end`.
    */
   close(): Promise<boolean>;
 };
@@ -50,6 +51,8 @@ export type App = {
 export type Overrides = {
   readonly engine?: Engine;
   readonly openStorage?: (folder: string) => Promise<Storage>;
+  /** The entry of the engine's thread. */
+  readonly workerUrl?: URL;
 };
 
 /** The models that come with the program. */
@@ -63,6 +66,11 @@ const packageFile = new URL('../package.json', import.meta.url);
 const concurrency = 4;
 /** A client that does not answer the end of its WebSocket within this is cut off. */
 const goodbyeMs = 1_000;
+
+/** Leaving the process while a network runs would abort it, and leave a core file behind. */
+export function end(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
 
 /** The composition root: the only place that makes adapters and wires them. @throws StartError */
 export async function startApp(
@@ -85,13 +93,19 @@ async function start(
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
   const dataFolder = resolve(config.dataDir);
   const reached = crashAt(config.crashAt);
-  const database = await openDatabase({ ...config, reached });
+  const database = await openDatabase({
+    ...config,
+    reached,
+    onDeath: (reason) => log.error({ err: reason }, 'the database was lost, it is opened again'),
+    onReturn: () => log.warn('the database is open again'),
+  });
   undo.push(() => database.close());
   await reached('database-open');
   const { client } = database;
   const openStorage = overrides.openStorage ?? openLocalStorage;
   const storage = await openStorage(join(dataFolder, 'files'));
-  const engine = overrides.engine ?? (await openEngine(config, { version, dataFolder, log }));
+  const engine =
+    overrides.engine ?? (await openEngine(config, { version, dataFolder, log, ...overrides }));
   undo.push(() => engine.close());
   await reached('engine-open');
   checkDefaultModel(engine, config.defaultModel);
@@ -155,6 +169,7 @@ async function start(
     keepSeconds: config.eventRetentionSeconds,
     onError: (error) => log.error({ err: error }, 'could not clear away old events'),
   });
+  undo.push(() => retention.stop());
 
   const runner = await startRunner({
     client,
@@ -174,20 +189,21 @@ async function start(
     const left = () => Math.max(0, deadline - performance.now());
     isStopping = true;
     http.refuse();
-    await sockets.close(goodbyeMs);
-    const isHandedBack = await within(runner.stop(), left());
+    // The rows before anything that takes time: how long the engine takes counts against none of them.
+    await Promise.all([sockets.close(goodbyeMs), runner.handBack()]);
     const isEngineClosed = await engine.close({ withinMs: left() });
-    await http.close();
+    const isLetGo = await within(runner.stop(), left());
+    await within(http.close(), goodbyeMs);
     await http.stop();
     await events.close();
     await retention.stop();
     await database.close();
-    return isHandedBack && isEngineClosed;
+    return isEngineClosed && isLetGo;
   }
 
   let stopped: Promise<boolean> | undefined;
   return {
-    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    url: `http://${hostInUrl(config.host)}:${port}`,
     version,
     dataFolder,
     database,
@@ -231,7 +247,12 @@ function createServices(parts: {
 
 function openEngine(
   config: Config,
-  { version, dataFolder, log }: { version: string; dataFolder: string; log: Log },
+  {
+    version,
+    dataFolder,
+    log,
+    workerUrl,
+  }: { version: string; dataFolder: string; log: Log; workerUrl?: URL },
 ): Promise<Engine> {
   const folders = [ownModels, ...(config.modelsDir ? [config.modelsDir] : [])];
   return startEngine({
@@ -240,6 +261,7 @@ function openEngine(
     threads: config.threads,
     checksumFile: join(dataFolder, 'checksums.json'),
     version,
+    workerUrl,
     onExit: (reason) => log.error({ err: reason }, 'the engine was lost, another one starts'),
   });
 }
@@ -260,7 +282,7 @@ function isUsable({ models }: Engine, name: string): boolean {
 
 /** Names under which clients reach it: where it listens, and where it says it does. */
 function hostOf({ host, publicUrl }: Config): string[] {
-  const own = host.includes(':') ? `[${host}]` : host;
+  const own = hostInUrl(host);
   return publicUrl ? [own, new URL(publicUrl).hostname] : [own];
 }
 

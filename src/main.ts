@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type App, startApp } from './app.ts';
-import { loadConfig } from './config.ts';
+import { type App, end, startApp } from './app.ts';
+import { type Config, loadConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { createLog, type Log } from './server/log.ts';
 
@@ -18,17 +18,27 @@ export async function main({ isForPerson = process.stdout.isTTY === true } = {})
   const app = await startApp(config, { log }).catch((error: unknown) => {
     throw error instanceof StartError ? error : explain(error);
   });
-  stopOnSignals(app, log);
+  stopOnSignals(app, { log, config });
   announce(app, { log, isForPerson, seconds: (performance.now() - startedAt) / 1000 });
 }
 
-/** SIGTERM and SIGINT stop in order; a second SIGINT ends at once. */
-function stopOnSignals(app: App, log: Log): void {
+/** Beyond the wait for the engine, what is left to do in a stop takes milliseconds. */
+const restOfStopMs = 2_000;
+
+/**
+ * SIGTERM and SIGINT stop in order; a second SIGINT ends at once. So does a stop that something
+ * holds up, before whoever has sent the signal loses patience.
+ */
+function stopOnSignals(app: App, { log, config }: { log: Log; config: Config }): void {
   let isStopping = false;
   const stop = async (reason: string, exitCode: number) => {
     if (isStopping) return;
     isStopping = true;
     log.info({ reason }, 'stopping');
+    setTimeout(() => {
+      log.error('the stop came to no end: ending at once');
+      end();
+    }, config.stopTimeoutMs + restOfStopMs);
     const isClean = await app.close();
     if (!isClean) {
       log.warn('the run at hand did not end in time: what it was drawing is drawn again next time');
@@ -49,11 +59,6 @@ function stopOnSignals(app: App, log: Log): void {
     log.error({ err: error }, 'a defect: stopping');
     attempt('a defect', 1);
   });
-}
-
-/** Leaving the process while a network runs would abort it, and leave a core file behind. */
-function end(): void {
-  process.kill(process.pid, 'SIGKILL');
 }
 
 /** The start failed on something that nobody foresaw; the system's own errors say enough. */

@@ -1,5 +1,6 @@
 import { loadConfig } from '../config.ts';
 import { StartError } from '../errors.ts';
+import { hostInUrl } from '../server/address.ts';
 import { download, isEasel, query, ServerRefused, subscribe } from './api-client.ts';
 import {
   BadArguments,
@@ -59,15 +60,18 @@ export async function run(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
   return generateCommand(argv, {
-    defaultUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
+    defaultUrl: config.publicUrl ?? `http://${hostInUrl(config.host)}:${config.port}`,
     async startServer() {
-      const [{ startApp }, { createLog }] = await Promise.all([
+      const [{ end, startApp }, { createLog }] = await Promise.all([
         import('../app.ts'),
         import('../server/log.ts'),
       ]);
       const log = createLog('error', { isTerminal: true });
       const app = await startApp(config, { log });
-      return { url: app.url, close: async () => void (await app.close()) };
+      const close = async () => {
+        if (!(await app.close())) end();
+      };
+      return { url: app.url, close };
     },
     stdout: process.stdout,
     stderr: process.stderr,

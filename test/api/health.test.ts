@@ -1,13 +1,16 @@
 import { expect, it } from 'vitest';
-import { startTestServer } from '../support/server.ts';
+import { type LogLine, startTestServer, type TestServer } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
+
+const looksAt = (server: TestServer) => async (path: string) => {
+  const response = await fetch(server.url + path);
+  return { status: response.status, body: await response.json() };
+};
+const patiently = { timeout: 50_000, interval: 50 };
 
 it('tells the truth: alive and ready, then alive and not ready once the database is gone', async () => {
   const server = await startTestServer({ generate: createStepwise().generate });
-  const look = async (path: string) => {
-    const response = await fetch(server.url + path);
-    return { status: response.status, body: await response.json() };
-  };
+  const look = looksAt(server);
   const alive = { status: 200, body: { status: 'ok' } };
   expect(await look('/health')).toEqual(alive);
   expect(await look('/ready')).toEqual({
@@ -29,4 +32,48 @@ it('tells the truth: alive and ready, then alive and not ready once the database
   expect(status).toBe(500);
   expect(errors[0]?.extensions.code).toBe('INTERNAL_SERVER_ERROR');
   await server.close().catch(() => undefined); // What is gone already cannot be closed in order.
+});
+
+it('is not ready while the engine does not start again, and ready when it has', async () => {
+  const channel = new BroadcastChannel('engine');
+  let mayStart = true;
+  channel.onmessage = () => channel.postMessage(mayStart ? 'yes' : 'no');
+  const workerUrl = new URL('../support/asking-worker.mjs', import.meta.url);
+  const server = await startTestServer({ workerUrl });
+  const look = looksAt(server);
+  expect(await look('/ready')).toMatchObject({ status: 200 });
+  mayStart = false;
+  channel.postMessage('die');
+  await expect
+    .poll(() => look('/ready'), patiently)
+    .toMatchObject({
+      status: 503,
+      body: { database: 'ok', engine: expect.stringMatching(/^its thread is gone/) },
+    });
+  mayStart = true;
+  await expect.poll(() => look('/ready'), patiently).toMatchObject({ status: 200 });
+  await server.close();
+  channel.close();
+});
+
+it('comes back when the database has died, and says in the log of what', async () => {
+  const lines: LogLine[] = [];
+  const server = await startTestServer({
+    generate: createStepwise().generate,
+    onLog: (line) => lines.push(line),
+  });
+  const look = looksAt(server);
+  // A stack that overflows in the middle of it.
+  const deadly = `SELECT ${'1+'.repeat(100_000)}1`;
+  await expect(server.app.database.client.$queryRawUnsafe(deadly)).rejects.toThrow();
+  expect(await look('/ready')).toMatchObject({ status: 503 });
+  await expect.poll(() => look('/ready'), patiently).toMatchObject({ status: 200 });
+  expect(lines.filter(({ msg }) => msg.startsWith('the database'))).toMatchObject([
+    {
+      msg: 'the database was lost, it is opened again',
+      err: { message: 'Maximum call stack size exceeded' },
+    },
+    { msg: 'the database is open again' },
+  ]);
+  await server.close();
 });

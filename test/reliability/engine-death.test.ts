@@ -1,32 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Engine, startEngine } from '../../src/inference/engine.ts';
-import { writeRandomModel } from '../support/random-model.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'easel-mortal-'));
-const deaths: Error[] = [];
-let engine: Engine;
+/** What the log says of dead engines. */
+const deaths: (string | undefined)[] = [];
 let server: TestServer;
 beforeAll(async () => {
   process.env['DEADLY_SEED'] = '666';
-  writeRandomModel(join(folder, 'random'));
-  engine = await startEngine({
-    modelFolders: [folder],
-    provider: 'cpu',
-    threads: 1,
+  server = await startTestServer({
     workerUrl: new URL('../support/mortal-worker.mjs', import.meta.url),
-    onExit: (reason) => deaths.push(reason),
+    onLog({ msg, err }) {
+      if (msg === 'the engine was lost, another one starts') deaths.push(err?.message);
+    },
   });
-  server = await startTestServer({ generate: engine.generate });
 });
-afterAll(async () => {
-  await server.close();
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => server.close());
 
 const generate = `mutation ($seed: Seed!) {
   generate(input: { settings: { prompt: "a boat", seed: $seed, steps: 4 }, waitSeconds: 60 }) {
@@ -44,7 +31,7 @@ test('what kills its engine three times has failed, and all others are drawn', a
   });
   expect(deadly.failure.message).toContain('made to die');
   for (const other of [first, ...others]) expect(other).toMatchObject({ status: 'SUCCEEDED' });
-  expect(deaths.map(({ message }) => message)).toEqual(Array(3).fill('made to die'));
+  expect(deaths).toEqual(Array(3).fill('made to die'));
   // The engine that stands there now is as good as the first.
   expect(await draw(5)).toMatchObject({ status: 'SUCCEEDED', images: [{ seed: '5' }] });
 }, 120_000);

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient } from 'graphql-ws';
+import { pino } from 'pino';
 import WebSocket from 'ws';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
@@ -51,7 +52,13 @@ export type TestServerOptions = {
   /** Stands in for the engine; left out, the real one draws with a tiny model of random weights. */
   readonly generate?: Generate;
   readonly config?: Partial<Config>;
+  /** The entry of the real engine's thread. */
+  readonly workerUrl?: URL;
+  /** Sees every line of the log. */
+  readonly onLog?: (line: LogLine) => void;
 };
+
+export type LogLine = { readonly msg: string; readonly err?: { readonly message: string } };
 
 /** A whole Easel with a data folder of its own, on a free port. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -64,8 +71,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     modelsDir,
     ...options.config,
   };
-  const log = createLog(config.logLevel, { isTerminal: false });
-  const overrides = options.generate ? { engine: standIn(options.generate) } : {};
+  const { generate, workerUrl, onLog } = options;
+  const log = onLog
+    ? pino({ level: 'info' }, { write: (line: string) => onLog(JSON.parse(line)) })
+    : createLog(config.logLevel, { isTerminal: false });
+  const overrides = generate ? { engine: standIn(generate) } : { workerUrl };
   const app = await startApp(config, { log, overrides });
   const graphql = `${app.url}/graphql`;
   const clients = new Set<Client>();
@@ -124,7 +134,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
 }
 
-function standIn(generate: Generate): Engine {
+export function standIn(generate: Generate): Engine {
   return {
     models: [standInModel],
     provider: 'stand-in',
