@@ -16,7 +16,7 @@ import type { Readable } from 'node:stream';
 import { StartError } from '../errors.ts';
 import { codeOf, explain, isMissing, whyUnusable } from './file-faults.ts';
 import { checkKey, unfinishedFolder } from './key.ts';
-import { BadStorageKey, checkRange, ObjectMissing, type Storage } from './storage.ts';
+import { BadStorageKey, checkRange, ObjectMissing, type OnStray, type Storage } from './storage.ts';
 import { sweepUnfinished, unfinishedName, writeDurably } from './unfinished.ts';
 
 /**
@@ -107,7 +107,7 @@ class LocalStorage implements Storage {
     await this.#pruneEmptyFolders(dirname(path));
   }
 
-  async *list(prefix: string) {
+  async *list(prefix: string, onStray: OnStray = () => {}) {
     const folderPart = prefix.slice(0, Math.max(0, prefix.lastIndexOf('/')));
     if (prefix.startsWith('/')) checkKey(prefix);
     if (folderPart !== '') checkKey(folderPart);
@@ -118,27 +118,35 @@ class LocalStorage implements Storage {
       if (isMissing(cause)) return;
       throw explain(cause, prefix);
     }
-    yield* this.#walk(start, prefix);
+    yield* this.#walk(start, prefix, onStray);
   }
 
   async *#walk(
     folder: string,
     prefix: string,
+    onStray: OnStray,
   ): AsyncGenerator<{ key: string; bytes: number; modifiedAt: Date }> {
-    for await (const entry of entriesOf(folder)) {
+    for await (const entry of entriesOf(folder, (cause) => onStray(this.#nameOf(folder), cause))) {
       const path = join(folder, entry.name);
-      const key = path
-        .slice(this.#folder.length + 1)
-        .split(sep)
-        .join('/');
+      const key = this.#nameOf(path);
       if (entry.isDirectory()) {
         const mayMatch = `${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`);
-        if (key !== unfinishedFolder && mayMatch) yield* this.#walk(path, prefix);
+        if (key !== unfinishedFolder && mayMatch) yield* this.#walk(path, prefix, onStray);
       } else if (entry.isFile() && key.startsWith(prefix)) {
-        const info = await this.stat(key);
+        const info = await this.stat(key).catch((cause: unknown) => {
+          onStray(key, cause);
+          return null;
+        });
         if (info) yield { key, ...info };
       }
     }
+  }
+
+  #nameOf(path: string): string {
+    return path
+      .slice(this.#folder.length + 1)
+      .split(sep)
+      .join('/');
   }
 
   async #openFile(key: string): Promise<FileHandle> {
@@ -234,10 +242,10 @@ async function statOf(path: string) {
   };
 }
 
-async function* entriesOf(folder: string) {
+async function* entriesOf(folder: string, onUnreadable: (cause: unknown) => void) {
   try {
     yield* await opendir(folder);
   } catch (cause) {
-    if (!isMissing(cause)) throw cause; // Deleted while we were listing.
+    if (!isMissing(cause)) onUnreadable(cause); // Else deleted while we were listing.
   }
 }

@@ -20,9 +20,15 @@ export interface Storage {
   stat(key: string): Promise<ObjectInfo | null>;
   /** Deleting what is not there is no error. */
   delete(key: string): Promise<void>;
-  /** Every object whose key starts with `prefix`, in no order; unfinished writes are not seen. */
-  list(prefix: string): AsyncIterable<{ readonly key: string } & ObjectInfo>;
+  /**
+   * Every object whose key starts with `prefix`, in no order; unfinished writes are not seen. What lies there
+   * but can be no object (a name that is no key, no permission) is passed over, and told to `onStray`.
+   */
+  list(prefix: string, onStray?: OnStray): AsyncIterable<{ readonly key: string } & ObjectInfo>;
 }
+
+/** `name`: what would be its key. */
+export type OnStray = (name: string, reason: unknown) => void;
 
 export class ObjectMissing extends DomainError {
   constructor(key: string, options?: ErrorOptions) {

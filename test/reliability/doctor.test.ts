@@ -1,4 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -78,6 +85,33 @@ test('finds a row without its file', async () => {
   expect(findings).toEqual([expect.stringMatching(new RegExp(`^missing: ${asset.storageKey}: `))]);
   await server.app.database.client.$queryRaw`SELECT 1`;
   writeFileSync(file, whole);
+});
+
+test('finds a file that cannot be read, and goes on to the next', async () => {
+  const [bad, next] = [await draw(6), await draw(7)];
+  const wholes = [bad, next].map(({ file }) => readFileSync(file));
+  rmSync(bad.file);
+  symlinkSync(bad.file, bad.file); // Also the system's administrator cannot read it.
+  truncateSync(next.file, 10);
+  const { code, findings } = await doctor('--repair');
+  expect(code).toBe(1);
+  expect(findings).toEqual([
+    expect.stringMatching(new RegExp(`^unreadable: ${bad.asset.storageKey}: asset .* seed 6`)),
+    expect.stringMatching(new RegExp(`^cut off: ${next.asset.storageKey}: `)),
+  ]);
+  rmSync(bad.file);
+  for (const [i, { file }] of [bad, next].entries()) writeFileSync(file, wholes[i]!);
+});
+
+test('finds a file whose name is none of ours, and leaves it as it is', async () => {
+  const file = join(server.app.dataFolder, 'files', 'originals', 'a\\b\n.png');
+  writeFileSync(file, 'somebody else put it here');
+  const { code, findings } = await doctor('--repair');
+  expect(code).toBe(1);
+  expect(findings).toEqual([
+    expect.stringMatching(/^no object: originals\/a\\\\b\\n\.png: Expected a storage key of plain/),
+  ]);
+  rmSync(file);
 });
 
 test('finds files without a row, and deletes them only when told to', async () => {

@@ -127,6 +127,20 @@ describe('symbolic links out of the folder', () => {
   });
 });
 
+describe('what somebody else put into the folder', () => {
+  it('is told of, and passed over, where its name is no key', async () => {
+    const storage = await openLocalStorage(folder);
+    await storage.write('a/1', Buffer.from('x'));
+    await writeFile(join(folder, 'a', 'b\\c'), 'strange');
+    await storage.write('a/2', Buffer.from('x'));
+    const found: string[] = [];
+    const strays: string[] = [];
+    for await (const { key } of storage.list('a/', (name) => strays.push(name))) found.push(key);
+    expect(found.sort()).toEqual(['a/1', 'a/2']);
+    expect(strays).toEqual(['a/b\\c']);
+  });
+});
+
 describe('faults of the disk', () => {
   const fault = (code: string) => explain(Object.assign(new Error(code), { code }), 'a/b');
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
-import type { ObjectInfo, Storage } from '../../storage/storage.ts';
+import type { ObjectInfo, OnStray, Storage } from '../../storage/storage.ts';
 import { findOrphans } from '../generations/recover.ts';
 import { toGlobalId } from './global-id.ts';
 
 /** What is wrong, with which file, in words for people. */
 export type Finding = {
-  readonly kind: 'missing' | 'cut off' | 'altered' | 'without a row';
+  readonly kind: 'missing' | 'cut off' | 'altered' | 'unreadable' | 'without a row' | 'no object';
   readonly key: string;
   readonly text: string;
   readonly isRepaired: boolean;
@@ -48,7 +48,6 @@ async function* examineRows({ client, storage }: Deps): AsyncGenerator<Finding> 
 }
 
 async function examineOriginal(storage: Storage, asset: Asset): Promise<Finding | null> {
-  const found = await storage.stat(asset.storageKey);
   const remedy =
     asset.seed === null ? '' : `; its generation with seed ${asset.seed} draws it anew`;
   const finding = (kind: Finding['kind'], what: string): Finding => ({
@@ -57,15 +56,25 @@ async function examineOriginal(storage: Storage, asset: Asset): Promise<Finding 
     text: `asset ${toGlobalId('Asset', asset.id)}: ${what}${remedy}`,
     isRepaired: false,
   });
-  if (found === null) return finding('missing', 'there is no file');
-  const bytes = Number(asset.bytes);
-  if (found.bytes !== bytes) {
-    const kind = found.bytes < bytes ? 'cut off' : 'altered';
-    return finding(kind, `the file has ${found.bytes} bytes of ${bytes}`);
+  try {
+    const found = await storage.stat(asset.storageKey);
+    if (found === null) return finding('missing', 'there is no file');
+    const bytes = Number(asset.bytes);
+    if (found.bytes !== bytes) {
+      const kind = found.bytes < bytes ? 'cut off' : 'altered';
+      return finding(kind, `the file has ${found.bytes} bytes of ${bytes}`);
+    }
+    const sha256 = await sha256Of(storage, asset.storageKey);
+    if (sha256 === asset.sha256) return null;
+    return finding('altered', `the file has SHA-256 ${sha256}, the row ${asset.sha256}`);
+  } catch (cause) {
+    return finding('unreadable', wordsOf(cause));
   }
-  const sha256 = await sha256Of(storage, asset.storageKey);
-  if (sha256 === asset.sha256) return null;
-  return finding('altered', `the file has SHA-256 ${sha256}, the row ${asset.sha256}`);
+}
+
+/** On one line: a finding is one. */
+function wordsOf(cause: unknown): string {
+  return String(cause instanceof Error ? cause.message : cause).replace(/\s+/g, ' ');
 }
 
 async function sha256Of(storage: Storage, key: string): Promise<string> {
@@ -92,15 +101,21 @@ async function* examineFiles(
     strays.push(...files.filter(({ key }) => keys.has(key)));
     files = [];
   };
-  for await (const file of storage.list(folder)) {
+  const noObjects: Finding[] = [];
+  const onStray: OnStray = (name, reason) => {
+    const key = JSON.stringify(name).slice(1, -1);
+    noObjects.push({ kind: 'no object', key, text: wordsOf(reason), isRepaired: false });
+  };
+  for await (const file of storage.list(folder, onStray)) {
     files.push(file);
     if (files.length === batch) await look();
   }
   await look();
+  yield* noObjects;
   for (const { key, bytes } of strays) {
-    if (repair) await storage.delete(key);
-    const text = `${bytes} bytes that no row knows of`;
-    yield { kind: 'without a row', key, text, isRepaired: repair };
+    const fault = repair ? await storage.delete(key).then(() => null, wordsOf) : null;
+    const text = `${bytes} bytes that no row knows of${fault === null ? '' : `; ${fault}`}`;
+    yield { kind: 'without a row', key, text, isRepaired: repair && fault === null };
   }
 }
 
