@@ -29,13 +29,14 @@ export const limits = {
   /** Fractions of the way between which guidance acts. */
   guidance: { min: 0, max: 1 },
   size: { min: 64, max: 4096 },
+  /** An exact size has at most this many times the pixels of the model's largest one. */
+  exactSizeFactor: 4,
   /** The VAE's factor 8 times the patch size 2. */
   sizeMultiple: 16,
   /** Noise is seeded by any whole number a double holds exactly. */
   seed: { min: 0, max: Number.MAX_SAFE_INTEGER },
   /** Characters; the tokenizer cuts at the model's own number of tokens. */
   promptCharacters: { min: 0, max: 8000 },
-  shareCharacters: { min: 1, max: 100 },
 } as const;
 
 /** Defaults of a model folder that names none (diffusers' own for PixArt-Σ). */

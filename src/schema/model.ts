@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Field, Float, Int, ObjectType } from 'type-graphql';
 import { GenerationKind } from '../generated/prisma/enums.ts';
-import type { Sampler } from '../inference/request.ts';
+import { limits, type Sampler } from '../inference/request.ts';
 import { Node } from './node.ts';
 import { SamplerName } from './sampler.ts';
 
@@ -37,7 +37,9 @@ export class ModelLimits {
   @Field(() => Int, { description: 'Shortest side in pixels.' })
   minSize!: number;
 
-  @Field(() => Int, { description: 'Longest side in pixels.' })
+  @Field(() => Int, {
+    description: `Longest side in pixels; an exact size has at most ${limits.exactSizeFactor} times the pixels of the largest one in \`sizes\`.`,
+  })
   maxSize!: number;
 
   @Field(() => Int, { description: 'With `exactSize`, sides are multiples of this.' })

@@ -49,7 +49,7 @@ export class SettingsInput {
 
   @Field(() => Boolean, {
     nullable: true,
-    description: `Take width and height as they are: multiples of ${limits.sizeMultiple}.`,
+    description: `Take width and height as they are: multiples of ${limits.sizeMultiple}, with at most ${limits.exactSizeFactor} times the pixels of the model's largest size.`,
   })
   exactSize?: boolean | null;
 

@@ -55,12 +55,27 @@ test('snaps the size to the nearest bin, unless it is to be exact', async () => 
   const viewer = await atelier.newViewer();
   const wide = { prompt: '', width: 200, height: 100 };
   expect(await atelier.ask(viewer, { settings: wide })).toMatchObject({ width: 96, height: 48 });
-  const exact = { prompt: '', width: 208, height: 112, exactSize: true };
-  expect(await atelier.ask(viewer, { settings: exact })).toMatchObject({ width: 208, height: 112 });
+  const exact = { prompt: '', width: 160, height: 112, exactSize: true };
+  expect(await atelier.ask(viewer, { settings: exact })).toMatchObject({ width: 160, height: 112 });
   expect(await refusal({ settings: { ...exact, width: 200 } })).toMatchObject({
     code: 'BAD_USER_INPUT',
     details: { path: ['settings', 'width'], got: 200 },
   });
+});
+
+test('an exact size is one that the model can be trusted with', async () => {
+  const viewer = await atelier.newViewer();
+  const settings = { prompt: '', width: 288, height: 64, exactSize: true };
+  // Four times 96 x 48, its largest size.
+  expect(await atelier.ask(viewer, { settings })).toMatchObject({ width: 288, height: 64 });
+  const error = await refusal({ settings: { ...settings, width: 304 } });
+  expect(error).toMatchObject({
+    code: 'BAD_USER_INPUT',
+    details: { path: ['settings', 'width'], max: 18_432, got: 19_456 },
+  });
+  expect(String(error)).toMatch(
+    /of at most 18432 with exactSize for the model "tiny" \(4 times its largest size\), but got 304 x 64$/,
+  );
 });
 
 test.each<[Partial<SettingsInput>, object]>([

@@ -63,7 +63,7 @@ export type RequestDeps = {
 
 /**
  * Checks everything, queues, and tells the runners.
- * @throws DomainError with the path of the field; NotFound, QueueFull, IdempotencyConflict, ModelUnavailable
+ * @throws DomainError with the path of the field; NotFound, QueueFull, IdempotencyConflict, UnusableModel
  */
 export async function request(
   deps: RequestDeps,

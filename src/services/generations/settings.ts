@@ -77,6 +77,16 @@ export class BadSizeMultiple extends DomainError {
   }
 }
 
+export class TooManyPixels extends DomainError {
+  constructor({ width, height }: Size, model: ModelDescription, max: number) {
+    super(
+      'BAD_USER_INPUT',
+      `Expected settings.width times settings.height of at most ${max} with exactSize for the model "${model.name}" (${limits.exactSizeFactor} times its largest size), but got ${width} x ${height}`,
+      { path: ['settings', 'width'], max, got: width * height },
+    );
+  }
+}
+
 export class GuidanceEndsBeforeStart extends DomainError {
   constructor(start: number, end: number) {
     super(
@@ -97,7 +107,7 @@ export class UnknownModel extends DomainError {
   }
 }
 
-export class ModelUnavailable extends DomainError {
+export class UnusableModel extends DomainError {
   constructor(name: string, reason: string | null) {
     super(
       'MODEL_UNAVAILABLE',
@@ -135,7 +145,7 @@ export function checkSettings(input: SettingsInput): void {
 
 /**
  * Every default filled in, the size snapped, the seed fixed.
- * @throws UnknownModel, ModelUnavailable, SamplerNotOffered, and what a model narrows
+ * @throws UnknownModel, UnusableModel, SamplerNotOffered, TooManyPixels, and what else a model narrows
  */
 export function completeSettings(
   input: SettingsInput,
@@ -169,7 +179,7 @@ function usableModel(name: string, models: readonly ModelDescription[]): ModelDe
     const names = models.map((known) => known.name);
     throw new UnknownModel(name, names);
   }
-  if (!model.available) throw new ModelUnavailable(name, model.unavailableReason);
+  if (!model.available) throw new UnusableModel(name, model.unavailableReason);
   return model;
 }
 
@@ -184,6 +194,9 @@ function completeSize(
     return { ...pixels(nearestBin(model.sizes, width, height)), exactSize: false };
   if (width % limits.sizeMultiple !== 0) throw new BadSizeMultiple(at('width'), width);
   if (height % limits.sizeMultiple !== 0) throw new BadSizeMultiple(at('height'), height);
+  const largest = Math.max(...model.sizes.map((size) => size.width * size.height));
+  const maxPixels = limits.exactSizeFactor * largest;
+  if (width * height > maxPixels) throw new TooManyPixels({ width, height }, model, maxPixels);
   return { width, height, exactSize: true };
 }
 
