@@ -14,6 +14,29 @@ const list = z.string().transform((value) =>
     .filter((part) => part !== ''),
 );
 
+/** As a browser writes it in `Origin`: without path, without the port that goes without saying. */
+const origins = list.transform((parts, context) =>
+  parts.map((part) => {
+    const isOrigin = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+\/?$/i.test(part) && URL.canParse(part);
+    if (isOrigin) {
+      const { protocol, origin } = new URL(part);
+      return /^https?:$/.test(protocol) ? origin : part.toLowerCase().replace(/\/$/, '');
+    }
+    const message = `expected scheme and host, such as http://localhost:5173, but "${part}" is not`;
+    context.addIssue({ code: 'custom', message });
+    return part;
+  }),
+);
+
+const hosts = list.transform((parts, context) => {
+  for (const part of parts) {
+    if (/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(part)) continue;
+    const message = `expected names without scheme and port, such as easel.example.com, but "${part}" is not`;
+    context.addIssue({ code: 'custom', message });
+  }
+  return parts.map((part) => part.toLowerCase());
+});
+
 const whole = (min: number, max: number) =>
   z
     .string()
@@ -59,12 +82,12 @@ const schema = z.object({
     .describe(
       'How clients reach this server, where that is not its own address; links start with it.',
     ),
-  ALLOWED_HOSTS: list
+  ALLOWED_HOSTS: hosts
     .default([])
     .describe(
       'Further names that the Host header may carry, with commas between; loopback names always may.',
     ),
-  ALLOWED_ORIGINS: list
+  ALLOWED_ORIGINS: origins
     .default([])
     .describe('Web pages of these origins may call the API, for example http://localhost:5173.'),
   ALLOW_UNAUTHENTICATED: flag

@@ -59,6 +59,32 @@ test('lists are split at commas, and a public address loses its last slash', () 
   expect(config.publicUrl).toBe('https://easel.example.com');
 });
 
+test('origins are as browsers write them, and hosts are names', () => {
+  const config = loadConfig({
+    ALLOWED_ORIGINS: 'http://X:5173/,https://studio.example.com:443,tauri://localhost',
+    ALLOWED_HOSTS: 'Easel.example.com,[::1]',
+  });
+  expect(config.allowedOrigins).toEqual([
+    'http://x:5173',
+    'https://studio.example.com',
+    'tauri://localhost',
+  ]);
+  expect(config.allowedHosts).toEqual(['easel.example.com', '[::1]']);
+});
+
+test('an origin or a host that could match nothing is refused', () => {
+  for (const origin of ['localhost:5173', 'http://x/studio', 'http://x?y', '*', 'http://a@x']) {
+    expect(problemsOf({ ALLOWED_ORIGINS: `http://fine,${origin}` })).toContain(
+      `expected scheme and host, such as http://localhost:5173, but "${origin}" is not`,
+    );
+  }
+  for (const host of ['x:443', 'http://x', 'x/y', '::1', '*.example.com']) {
+    expect(problemsOf({ ALLOWED_HOSTS: `fine,${host}` })).toContain(
+      `expected names without scheme and port, such as easel.example.com, but "${host}" is not`,
+    );
+  }
+});
+
 test('a password in DATABASE_URL is not repeated in the message', () => {
   const message = problemsOf({ DATABASE_URL: 'mysql://easel:secret@db/easel' });
   expect(message).toContain('DATABASE_URL');
