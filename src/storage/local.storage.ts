@@ -16,7 +16,13 @@ import type { Readable } from 'node:stream';
 import { StartError } from '../errors.ts';
 import { codeOf, explain, isMissing, whyUnusable } from './file-faults.ts';
 import { checkKey, unfinishedFolder } from './key.ts';
-import { BadStorageKey, checkRange, ObjectMissing, type OnStray, type Storage } from './storage.ts';
+import {
+  BadStorageKey,
+  checkByteRange,
+  ObjectMissing,
+  type OnStray,
+  type Storage,
+} from './storage.ts';
 import { sweepUnfinished, unfinishedName, writeDurably } from './unfinished.ts';
 
 /**
@@ -76,7 +82,7 @@ class LocalStorage implements Storage {
   }
 
   async open(key: string, range?: { start: number; end: number }): Promise<Readable> {
-    if (range) checkRange(range);
+    if (range) checkByteRange(range);
     const file = await this.#openFile(key);
     return file.createReadStream({ start: range?.start, end: range?.end, autoClose: true });
   }

@@ -82,7 +82,7 @@ export class StorageDenied extends DomainError {
 }
 
 /** @throws BadByteRange */
-export function checkRange(range: { start: number; end: number }): void {
+export function checkByteRange(range: { start: number; end: number }): void {
   const { start, end } = range;
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
     throw new BadByteRange(range);
