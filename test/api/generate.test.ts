@@ -1,18 +1,35 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { thumbHashToApproximateAspectRatio } from 'thumbhash';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readMetadata } from '../../src/images/metadata.ts';
 import { sniff } from '../../src/images/sniff.ts';
+import { trainedAlgorithmicMedia } from '../../src/images/xmp.ts';
+import { writeRandomModel } from '../support/random-model.ts';
 import { all, startTestServer, type TestServer } from '../support/server.ts';
 
+const modelsDir = mkdtempSync(join(tmpdir(), 'easel-models-'));
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer();
+  writeRandomModel(join(modelsDir, 'random'));
+  truncateSync(weightsOf(writeRandomModel(join(modelsDir, 'damaged'))), 5_000);
+  server = await startTestServer({ config: { modelsDir } });
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  rmSync(modelsDir, { recursive: true });
+});
+
+function weightsOf(folder: string): string {
+  return join(folder, 'transformer', 'diffusion_pytorch_model.safetensors');
+}
 
 const generate = `mutation ($input: GenerateInput!) {
   generate(input: $input) { replayed generation {
     id status progress seed: settings { seed width height steps prompt model { name } } eventCursor
-    images { id index seed url sha256 bytes } failure { code message }
+    images { id index seed url sha256 bytes placeholder } failure { code message }
     provenance { modelSha256 executionProvider } timings { stage milliseconds }
   } }
 }`;
@@ -48,7 +65,35 @@ describe('a generation', () => {
     expect(response.headers.get('content-type')).toBe('image/png');
     const png = Buffer.from(await response.arrayBuffer());
     expect(sniff(png)).toEqual({ format: 'PNG', width: 64, height: 64 });
-    expect(readMetadata(png).easel?.settings).toMatchObject({ prompt: settings.prompt, seed: 7 });
+  });
+
+  it('is in its picture: the words, the settings, the checksums, and that a model drew it', async () => {
+    const input = { settings: { ...settings, seed: '8', sampler: 'DPMPP_2M' }, waitSeconds: 60 };
+    const { generation } = (await server.gql(generate, { input })).generate;
+    const [image] = generation.images;
+    const png = Buffer.from(await (await fetch(image.url)).arrayBuffer());
+    expect(createHash('sha256').update(png).digest('hex')).toBe(image.sha256);
+    expect(png.length).toBe(image.bytes);
+    const { easel, parameters, xmp } = readMetadata(png);
+    expect(easel?.settings).toMatchObject({
+      prompt: settings.prompt,
+      model: 'random',
+      width: 64,
+      height: 64,
+      steps: 3,
+      sampler: 'DPMPP_2M',
+      seed: 8,
+    });
+    expect(easel?.provenance).toMatchObject(generation.provenance);
+    const weights = createHash('sha256').update(readFileSync(weightsOf(join(modelsDir, 'random'))));
+    expect(easel?.provenance.modelSha256).toBe(weights.digest('hex'));
+    expect(parameters).toMatch(
+      /^a red boat on the sea at sunset\nSteps: 3, .*Seed: 8, Size: 64x64/,
+    );
+    expect(xmp).toContain(`DigitalSourceType="${trainedAlgorithmicMedia}"`);
+    const hash = Buffer.from(image.placeholder, 'base64');
+    expect(hash.length).toBeLessThan(40);
+    expect(thumbHashToApproximateAspectRatio(hash)).toBe(1);
   });
 
   it('can be waited for without a subscription', async () => {
@@ -134,6 +179,14 @@ describe('the models', () => {
       limits: { maxSteps: 100, maxCount: 8 },
       defaults: { width: 64 },
     });
+    const damaged = models.find(({ name }: { name: string }) => name === 'damaged');
+    expect(damaged).toMatchObject({ available: false, kinds: [], limits: null, defaults: null });
+    expect(damaged.unavailableReason).toMatch(/^Expected .*diffusion_pytorch_model\.safetensors.*/);
+    const { errors } = await server.post(generate, {
+      input: { settings: { ...settings, model: 'damaged' } },
+    });
+    expect(errors[0]?.extensions.code).toBe('MODEL_UNAVAILABLE');
+    expect(errors[0]?.message).toContain(damaged.unavailableReason);
     const { node } = await server.gql(
       'query ($id: ID!) { node(id: $id) { ... on Model { name } } }',
       {
