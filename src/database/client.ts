@@ -84,8 +84,8 @@ export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client
   pool.on('error', () => {});
   const client = new PrismaClient({
     adapter: new PrismaPg(pool, { disposeExternalPool: true }),
-    // The embedded database runs one transaction at a time: the others wait their turn. On a machine that is
-    // busy with other things one has taken 23 s, in the middle of a start.
+    // The embedded database runs one transaction at a time: the others wait their turn, and where the
+    // machine is busy with other things, each turn may take long.
     transactionOptions: { maxWait: 30_000, timeout: 60_000 },
   });
   return {

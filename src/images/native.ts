@@ -5,7 +5,7 @@ import { DomainError } from '../errors.ts';
 // a cache would only hold memory.
 sharp.concurrency(1);
 sharp.cache(false);
-// Whatever `sniff` has let through is one of four; libvips shall not guess among its dozens of readers.
+// What is stored and served is one of four formats; libvips shall not guess among its dozens of readers.
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
   operation: ['Png', 'Jpeg', 'Webp', 'Heif'].map((format) => `VipsForeignLoad${format}Buffer`),

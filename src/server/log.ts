@@ -1,12 +1,10 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import type { Config } from '../config.ts';
 
 export type Log = Logger;
 
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
-
 /** One line of JSON for each entry; for people at a terminal a short text. To standard output. */
-export function createLog(level: LogLevel, { isTerminal }: { isTerminal: boolean }): Log {
+export function createLog(level: Config['logLevel'], { isTerminal }: { isTerminal: boolean }): Log {
   const formatters = { level: (label: string) => ({ level: label }) };
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters };
   return isTerminal ? pino(options, textual) : pino(options, pino.destination({ sync: true }));
