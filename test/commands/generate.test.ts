@@ -2,16 +2,18 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   documents,
   type GenerateSurroundings,
   generateCommand,
+  run as runHere,
 } from '../../src/commands/generate.ts';
 import { StartError } from '../../src/errors.ts';
 import { encodePng } from '../../src/images/encode.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
 import { drawing } from '../images/pictures.ts';
+import { writeRandomModel } from '../support/random-model.ts';
 import { startTestServer } from '../support/server.ts';
 import { type Script, startScriptedServer } from './scripted-server.ts';
 
@@ -283,6 +285,19 @@ describe('at a real Easel', () => {
     expect(paths).toHaveLength(2);
     const drawn = readMetadata(await readFile(paths[0]!)).easel?.settings;
     expect(drawn).toMatchObject({ prompt: 'a red boat', seed: 7, steps: 3 });
+  });
+
+  it('of this machine, where that listens on an address of IPv6', async () => {
+    const environment = { HOST: '::1', PORT: '0', DATA_DIR: join(folder, 'data') };
+    const model = { MODELS_DIR: join(folder, 'models'), DEFAULT_MODEL: 'random', THREADS: '1' };
+    writeRandomModel(join(folder, 'models', 'random'));
+    for (const [name, value] of Object.entries({ ...environment, ...model })) {
+      vi.stubEnv(name, value);
+    }
+    closings.push(async () => void vi.unstubAllEnvs());
+    const out = join(folder, 'pictures');
+    expect(await runHere(['a boat', '--seed', '7', '--steps', '1', '--out', out])).toBe(0);
+    expect(await readdir(out)).toEqual(['easel-7.png']);
   });
 
   it('asks for nothing that the printed schema does not have', async () => {
