@@ -89,6 +89,6 @@ export class GenerationCanceled extends GenerationEvent {}
   implements: Event,
   simpleResolvers: true,
   description:
-    '`after` is older than what is kept: a fresh snapshot follows; fetch your lists again.',
+    'What follows `after`, or what was sent last, is not kept any more: a fresh snapshot follows; fetch your lists again.',
 })
 export class EventsReset extends Event {}
