@@ -10,7 +10,7 @@ import { startRetention } from './events/retention.ts';
 import { type Engine, startEngine } from './inference/engine.ts';
 import { buildSchema } from './resolvers/build-schema.ts';
 import type { Context, Services } from './resolvers/context.ts';
-import { createLoaders } from './resolvers/loaders.ts';
+import { loadersByUser } from './resolvers/loaders.ts';
 import { hostInUrl } from './server/address.ts';
 import { files } from './server/files.ts';
 import { createHttp } from './server/http.ts';
@@ -64,7 +64,7 @@ const packageFile = new URL('../package.json', import.meta.url);
  * they take turns, step by step.
  */
 const concurrency = 4;
-/** A client that does not answer the end of its WebSocket within this is cut off. */
+/** A client that has not taken its answer, or the end of its WebSocket, within this is cut off. */
 const goodbyeMs = 1_000;
 
 /** Leaving the process while a network runs would abort it, and leave a core file behind. */
@@ -120,11 +120,11 @@ async function start(
   const services = createServices({ config, version, client, events, live, engine, links });
 
   let isStopping = false;
+  const loadersOf = loadersByUser(services);
   const context = async (asked: { requestId: string; signal: AbortSignal; host: string }) => {
     const viewer = await localViewer(client);
     const origin = config.publicUrl ?? `http://${asked.host}`;
-    const loaders = createLoaders(services, viewer);
-    return { viewer, services, loaders, origin, ...asked } satisfies Context;
+    return { viewer, services, loaders: loadersOf(viewer), origin, ...asked } satisfies Context;
   };
   const schema = buildSchema();
   const rules = {
@@ -159,7 +159,7 @@ async function start(
   undo.push(() => http.stop());
   const sockets = openSockets(http.server, { schema, rules, log, context });
   const { port } = await listen(http.server, config);
-  undo.push(() => http.close());
+  undo.push(() => http.close(0));
   // Who came back before the start failed would hold up the end of `http`.
   undo.push(() => sockets.close(goodbyeMs));
   await reached('listening');
@@ -193,7 +193,7 @@ async function start(
     await Promise.all([sockets.close(goodbyeMs), runner.handBack()]);
     const isEngineClosed = await engine.close({ withinMs: left() });
     const isLetGo = await within(runner.stop(), left());
-    await within(http.close(), goodbyeMs);
+    await within(http.close(goodbyeMs), 2 * goodbyeMs);
     await http.stop();
     await events.close();
     await retention.stop();

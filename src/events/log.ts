@@ -56,6 +56,31 @@ export type LogPage = {
   readonly readTo: number;
 };
 
+export type LogStretch = {
+  readonly after: number;
+  readonly upTo: number;
+  readonly filter: LogFilter;
+  readonly limit: number;
+};
+
+/** Reads pages; those who ask for the same one at the same time share a query. */
+export type LogReader = (ownerId: string, stretch: LogStretch) => Promise<LogPage | null>;
+
+/** What was committed up to `upTo` does not change, so a page that is being read serves whoever comes. */
+export function createLogReader(client: PrismaClient): LogReader {
+  const underWay = new Map<string, Promise<LogPage | null>>();
+  return (ownerId, stretch) => {
+    const { after, upTo, filter, limit } = stretch;
+    const { generationId, projectId } = filter;
+    const key = JSON.stringify([ownerId, after, upTo, generationId, projectId, limit]);
+    const known = underWay.get(key);
+    if (known) return known;
+    const page = readPage(client, ownerId, stretch).finally(() => underWay.delete(key));
+    underWay.set(key, page);
+    return page;
+  };
+}
+
 /**
  * The events after number `after`, oldest first, up to `upTo`, which has been committed. Null where what
  * follows `after` was cleared away: numbers have no gaps, and the oldest go first.
@@ -63,7 +88,7 @@ export type LogPage = {
 export async function readPage(
   client: PrismaClient,
   ownerId: string,
-  { after, upTo, filter, limit }: { after: number; upTo: number; filter: LogFilter; limit: number },
+  { after, upTo, filter, limit }: LogStretch,
 ): Promise<LogPage | null> {
   if (after >= upTo) return { events: [], readTo: after };
   const next = after + 1;

@@ -1,13 +1,29 @@
 import DataLoader from 'dataloader';
+import { LRUCache } from 'lru-cache';
 import type { Asset, Generation, Project } from '../generated/prisma/client.ts';
 import type { Viewer } from '../services/access/viewer.ts';
 import { toGlobalId } from '../services/library/global-id.ts';
 import type { Services } from './context.ts';
 
-/** Rows by their own ids: what is asked for in one turn of a query is read in one go. */
+/** Rows by their own ids: what is asked for in one turn is read in one go. */
 export type Loaders = ReturnType<typeof createLoaders>;
 
-export function createLoaders(services: Omit<Services, 'installation'>, viewer: Viewer) {
+/**
+ * One set for all operations of a user: subscribers who are told of one event at the same time read its row
+ * once. Nothing is kept between batches, so nobody sees an older row for it.
+ */
+export function loadersByUser(services: Omit<Services, 'installation'>) {
+  const byUser = new LRUCache<string, Loaders>({ max: 1_000 });
+  return (viewer: Viewer): Loaders => {
+    const known = byUser.get(viewer.id);
+    if (known) return known;
+    const loaders = createLoaders(services, viewer);
+    byUser.set(viewer.id, loaders);
+    return loaders;
+  };
+}
+
+function createLoaders(services: Omit<Services, 'installation'>, viewer: Viewer) {
   const { projects, generations, assets, nodes } = services;
   return {
     projects: batched<Project | null>((ids) => projects.byRowIds(viewer, ids)),

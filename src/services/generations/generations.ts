@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { createLogReader } from '../../events/log.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Stage } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -113,7 +114,8 @@ export function createGenerations(options: GenerationsOptions): Generations {
     const startAt = ms === null ? null : new Date(live.busyUntil() + ms);
     return { position: found.position, startAt };
   };
-  const watchDeps: WatchDeps = { client, audience, live, place };
+  const readLog = createLogReader(client);
+  const watchDeps: WatchDeps = { client, readLog, audience, live, place };
   const watchScope = (viewer: Viewer, scope: Scope, watching: WatchOptions, signal: AbortSignal) =>
     watch(watchDeps, viewer, { scope, options: watching, signal });
 

@@ -2,7 +2,7 @@ import {
   decodeEventCursor,
   encodeEventCursor,
   type LogFilter,
-  readPage,
+  type LogReader,
 } from '../../events/log.ts';
 import type { Event, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -48,6 +48,7 @@ const endOfTime = new Date(8_640_000_000_000_000);
 
 export type WatchDeps = {
   readonly client: PrismaClient;
+  readonly readLog: LogReader;
   readonly audience: Audience;
   readonly live: Live;
   /** Null unless it waits. Questions of one moment are one query. */
@@ -149,11 +150,11 @@ class Stream {
    * True after the final event of a generation's stream.
    */
   async *#stateChanges(): AsyncGenerator<EventView, boolean> {
-    const { client } = this.#deps;
+    const { readLog } = this.#deps;
     while (this.#read < this.#seat.heard) {
       // Numbers are committed in order: all up to the one heard of are there to be read.
       const stretch = { after: this.#read, upTo: this.#seat.heard };
-      const page = await readPage(client, this.#viewer.id, { ...stretch, ...this.#part });
+      const page = await readLog(this.#viewer.id, { ...stretch, ...this.#part });
       if (page === null) return yield* this.#state(await this.#snapshot(), { isReset: true });
       const views = await Promise.all(page.events.map((event) => this.#viewOf(event)));
       for (const [i, event] of page.events.entries()) {
