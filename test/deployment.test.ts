@@ -77,7 +77,7 @@ describe('the Dockerfile', () => {
   it('has a Node that the project accepts, in every stage', () => {
     const bases = all('FROM').map((text) => text.split(' ')[0]);
     expect(new Set(bases)).toEqual(new Set(['node:22-slim']));
-    expect(JSON.parse(read('package.json')).engines.node).toBe('>=20.19');
+    expect(JSON.parse(read('package.json')).engines.node).toBe('^20.19 || ^22.12 || >=24');
   });
 
   it('asks the port that it exposes whether it is ready', () => {
