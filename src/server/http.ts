@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { DomainError } from '../errors.ts';
 import { answerError } from './error-answer.ts';
@@ -20,8 +20,8 @@ export type Http = {
   readonly server: Server;
   /** Takes no more connections; requests that wait for a generation are answered now. */
   refuse(): void;
-  /** Cuts off what is still open. */
-  close(): Promise<void>;
+  /** Waits for answers that are under way, for so long; then cuts off what is still open. */
+  close(withinMs: number): Promise<void>;
   /** Ends GraphQL. */
   stop(): Promise<void>;
 };
@@ -57,6 +57,11 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   app.use(answerError(log));
   const server = createServer(hardened, app as Express);
   const closed = new Promise((resolve) => server.once('close', resolve));
+  const answering = new Set<ServerResponse>();
+  server.on('request', (_request, response) => {
+    answering.add(response);
+    response.once('close', () => answering.delete(response));
+  });
   return {
     server,
     refuse() {
@@ -64,8 +69,14 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
       server.closeIdleConnections();
       graphql.hurry();
     },
-    async close() {
+    async close(withinMs) {
       if (server.listening) server.close();
+      const answers = [...answering].map(
+        (response) => new Promise((resolve) => response.once('close', resolve)),
+      );
+      const cut = setTimeout(() => server.closeAllConnections(), withinMs);
+      await Promise.all(answers);
+      clearTimeout(cut);
       server.closeAllConnections();
       await closed;
     },
