@@ -109,6 +109,7 @@ async function start(
   undo.push(() => engine.close());
   await reached('engine-open');
   checkDefaultModel(engine, config.defaultModel);
+  engine.preload(config.defaultModel);
 
   const events = createMemoryEvents((error) =>
     log.error({ err: error }, 'an event listener failed'),

@@ -149,6 +149,6 @@ function workerFile(): URL {
   const built = new URL('../../dist/database/embedded-worker.js', import.meta.url);
   if (existsSync(built)) return built;
   throw new StartError(
-    `Expected the compiled database thread at ${fileURLToPath(built)}, but there is none: run "npm run build" first`,
+    `Expected the compiled database thread at ${fileURLToPath(built)}, but there is none: make it with "node scripts/boot.cjs build"`,
   );
 }

@@ -64,6 +64,8 @@ export type Engine = {
   /** Whether its thread runs; between the death of one and the start of the next it does not. */
   readonly isAlive: boolean;
   readonly generate: Generate;
+  /** Loads a model ahead of the first picture; returns at once. @throws ModelUnavailable */
+  preload(model: string): void;
   /** How much of a prompt the model reads. @throws ModelUnavailable */
   countTokens(
     model: string,
@@ -224,6 +226,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       return thread.isRunning;
     },
     generate,
+    preload(name) {
+      const { place: folder, revision } = find(name);
+      thread.post({ type: 'load', model: { folder, revision } });
+    },
     async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {
       const { tokens, truncated } = tokenize(find(model), prompt, cleanCaption);
       return { tokens, truncated };
@@ -253,7 +259,7 @@ function compiledWorker(): URL {
   );
   if (!existsSync(fileURLToPath(url))) {
     throw new StartError(
-      `Expected the engine's compiled thread at ${fileURLToPath(url)}, but it is not there: run \`npx tsc\``,
+      `Expected the engine's compiled thread at ${fileURLToPath(url)}, but it is not there: make it with "node scripts/boot.cjs build"`,
     );
   }
   return url;

@@ -22,6 +22,8 @@ export type Command =
       /** Shared memory of a `PreviewDemand`. */
       readonly demand: Int32Array | null;
     }
+  /** To have it at hand before the first job wants it. */
+  | { readonly type: 'load'; readonly model: ModelPlace }
   /** The cell says it already; this wakes whoever waits. */
   | { readonly type: 'cancel'; readonly job: number }
   | { readonly type: 'close' };

@@ -5,7 +5,13 @@ import { createEmbeddings } from './embeddings.ts';
 import { createModels } from './models.ts';
 import { runtimeVersion } from './onnx/session.ts';
 import { textToImage } from './pipeline.ts';
-import { type Command, faultOf, type Report, type ThreadOptions } from './protocol.ts';
+import {
+  type Command,
+  faultOf,
+  type ModelPlace,
+  type Report,
+  type ThreadOptions,
+} from './protocol.ts';
 import { chooseProvider, ProviderUnavailable } from './providers.ts';
 import { Canceled, createTurns, type Job } from './turns.ts';
 
@@ -55,6 +61,18 @@ async function serve(): Promise<void> {
     }
   }
 
+  /** What is wrong with it is met, and told, by the first job that wants it. */
+  async function load(place: ModelPlace): Promise<void> {
+    const nobody: Job = { share: '', order: 0, isCanceled: () => false };
+    const lease = await models.acquire(place, nobody).catch(() => null);
+    await lease?.release();
+  }
+
+  function track(work: Promise<void>): void {
+    const tracked = work.finally(() => running.delete(tracked));
+    running.add(tracked);
+  }
+
   /** Without its port and its models the thread has nothing left to do, and ends by itself. */
   async function close(): Promise<void> {
     await Promise.all(running);
@@ -64,11 +82,12 @@ async function serve(): Promise<void> {
 
   port.on('message', (command: Command) => {
     switch (command.type) {
-      case 'generate': {
-        const job = generate(command).finally(() => running.delete(job));
-        running.add(job);
+      case 'generate':
+        track(generate(command));
         break;
-      }
+      case 'load':
+        track(load(command.model));
+        break;
       case 'cancel':
         turns.sweep();
         models.sweep();

@@ -209,6 +209,20 @@ describe('an engine that meets trouble', () => {
     rmSync(models, { recursive: true });
   });
 
+  it('loads a model ahead of its first image', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'easel-ahead-'));
+    writeRandomModel(join(models, 'random'));
+    const ahead = writeRandomModel(join(models, 'ahead'));
+    const engine = await startEngine({ ...options, modelFolders: [models] });
+    engine.preload('ahead');
+    await draw(engine); // Its turn comes after the other's loading.
+    rmSync(join(ahead, 'vae', 'config.json')); // Who loaded it now would miss this.
+    expect((await draw(engine, { model: 'ahead' })).width).toBe(64);
+    expect(() => engine.preload('nothing')).toThrow(/there is no such model/);
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+
   it('fails an image of weights that are not numbers, and draws others', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-nan-'));
     writeRandomModel(join(models, 'random'));

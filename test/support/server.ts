@@ -141,6 +141,7 @@ export function standIn(generate: Generate): Engine {
     isAlive: true,
     generate,
     countTokens: async () => ({ tokens: 1, truncated: false }),
+    preload: () => {},
     rescan: async () => {},
     close: async () => true,
   };
