@@ -80,7 +80,7 @@ test('everybody sees one gapless sequence, whatever is cancelled and whoever van
   expect(canceled.some((events) => events.length === 2)).toBe(true); // While it waited,
   expect(canceled.some((events) => events.length > 2)).toBe(true); // and while it ran.
   await Promise.all(subscribers.map((subscriber) => subscriber.leave()));
-}, 180_000);
+}, 300_000);
 
 type Queued = { readonly id: string; readonly eventCursor: string };
 
