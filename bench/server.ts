@@ -112,14 +112,18 @@ export async function startServer(
   };
 }
 
-/** The address in its log's line. */
+/** `node dist/main.js` logs where it listens, `npm start` tells whoever typed it. */
+const inLog = /"url":"([^"]+)".*"msg":"listening"/;
+const toAPerson = /API explorer\s+(http\S+)\/graphql/;
+
+/** Its address, out of what it prints. */
 async function listening(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new TypeError('Expected a pipe, but got none');
   const lines = createInterface({ input: child.stdout });
   const url = await new Promise<string>((resolve, reject) => {
     lines.on('line', (line) => {
-      const { msg, url: address } = JSON.parse(line) as { msg?: string; url?: string };
-      if (msg === 'listening' && address !== undefined) resolve(address);
+      const found = inLog.exec(line) ?? toAPerson.exec(line);
+      if (found?.[1] !== undefined) resolve(found[1]);
     });
     child.once('exit', (code) =>
       reject(new Error(`Expected the server to listen, but it ended with ${code}`)),
