@@ -68,6 +68,7 @@ describe('the API explorer', () => {
   });
 });
 
+// npm installs no browser: where the machine has none, what the page needs is checked above without one.
 describe.runIf(browserPath)('the API explorer in a browser', () => {
   let browser: Browser;
   let tab: Page;

@@ -79,6 +79,7 @@ describe('opening a folder', () => {
     await expect(opening).rejects.toThrow(/"[^"]*file" is a file, or lies below one$/);
   });
 
+  // The superuser may write everywhere, whatever a folder's mode says.
   it.skipIf(process.getuid?.() === 0)('says that it does not permit writing', async () => {
     await chmod(folder, 0o500);
     await expect(openLocalStorage(folder)).rejects.toThrow(/does not permit it$/);
