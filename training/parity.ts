@@ -5,17 +5,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { cleanCaption, plainCaption } from '../src/inference/caption.ts';
-import { createDenoiser } from '../src/inference/denoiser.ts';
-import { initialLatents, stepNoise } from '../src/inference/latents.ts';
+import { cleanCaption, plainCaption } from '../src/inference/prompt/caption.ts';
+import { createDenoiser } from '../src/inference/pipelines/denoiser.ts';
+import { initialLatents, stepNoise } from '../src/inference/sampling/latents.ts';
 import type { Sampler } from '../src/inference/request.ts';
-import { sample } from '../src/inference/samplers.ts';
-import { createSchedule, parseConfig } from '../src/inference/schedule.ts';
-import { loadTextEncoder } from '../src/inference/text-encoder.ts';
-import { loadTokenizer } from '../src/inference/tokenizer.ts';
-import { loadTransformer } from '../src/inference/transformer.ts';
-import { createTurns } from '../src/inference/turns.ts';
-import { loadVae } from '../src/inference/vae.ts';
+import { sample } from '../src/inference/sampling/samplers.ts';
+import { createSchedule, parseConfig } from '../src/inference/sampling/schedule.ts';
+import { loadTextEncoder } from '../src/inference/networks/text-encoder.ts';
+import { loadTokenizer } from '../src/inference/prompt/tokenizer.ts';
+import { loadTransformer } from '../src/inference/networks/transformer.ts';
+import { createTurns } from '../src/inference/pipelines/turns.ts';
+import { loadVae } from '../src/inference/networks/vae.ts';
 
 type Job = { folder: string; out: string } & (
   | {

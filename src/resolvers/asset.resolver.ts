@@ -7,7 +7,7 @@ import { Generation } from '../schema/generation.ts';
 import { AssetOrder } from '../schema/order.ts';
 import { Project } from '../schema/project.ts';
 import { DateTime, Url } from '../schema/scalars.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 

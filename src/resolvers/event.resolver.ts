@@ -6,7 +6,7 @@ import { Event, GenerationEvent, GenerationImageReady } from '../schema/event.ts
 import { Generation } from '../schema/generation.ts';
 import { PreviewOptions } from '../schema/preview.ts';
 import { Cursor } from '../schema/scalars.ts';
-import type { EventView, ImageReadyView } from '../services/generations/event-view.ts';
+import type { EventView, ImageReadyView } from '../services/subscriptions/views.ts';
 import type { Context } from './context.ts';
 import { selects } from './selection.ts';
 

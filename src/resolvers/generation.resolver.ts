@@ -37,7 +37,7 @@ import { Project } from '../schema/project.ts';
 import { Cursor, DateTime } from '../schema/scalars.ts';
 import { User } from '../schema/user.ts';
 import { priorities } from '../services/generations/generations.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 

@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import { LRUCache } from 'lru-cache';
 import type { Asset, Generation, Project } from '../generated/prisma/client.ts';
 import type { Viewer } from '../services/access/viewer.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Services } from './context.ts';
 
 /** Rows by their own ids: what is asked for in one turn is read in one go. */

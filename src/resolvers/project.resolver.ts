@@ -14,7 +14,7 @@ import {
 } from '../schema/project.ts';
 import { Cursor } from '../schema/scalars.ts';
 import { User } from '../schema/user.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, latestChanged, newest, orderArg } from './list-args.ts';
 

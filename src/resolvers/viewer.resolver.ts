@@ -5,7 +5,7 @@ import { Project } from '../schema/project.ts';
 import { User } from '../schema/user.ts';
 import { Limits, Viewer } from '../schema/viewer.ts';
 import type { Viewer as ViewerRow } from '../services/access/viewer.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 
 @Resolver(() => Viewer)

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDenoiser, isGuided } from '../../src/inference/denoiser.ts';
-import { initialLatents, stepNoise } from '../../src/inference/latents.ts';
-import { sample } from '../../src/inference/samplers.ts';
-import { createSchedule, parseConfig } from '../../src/inference/schedule.ts';
 import {
   type Conditioning,
   loadTransformer,
   type Transformer,
-} from '../../src/inference/transformer.ts';
-import { createTurns, type Job } from '../../src/inference/turns.ts';
+} from '../../src/inference/networks/transformer.ts';
+import { createDenoiser, isGuided } from '../../src/inference/pipelines/denoiser.ts';
+import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
+import { initialLatents, stepNoise } from '../../src/inference/sampling/latents.ts';
+import { sample } from '../../src/inference/sampling/samplers.ts';
+import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-denoiser-'));

@@ -5,8 +5,8 @@ import {
   philox,
   seededNoise,
   stepNoise,
-} from '../../src/inference/latents.ts';
-import { createSchedule, parseConfig } from '../../src/inference/schedule.ts';
+} from '../../src/inference/sampling/latents.ts';
+import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
 
 describe('seeded noise', () => {
   // The known answers that Random123 publishes for philox4x32-10 (kat_vectors).

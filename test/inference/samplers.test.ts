@@ -7,8 +7,12 @@ import {
   sampleAtContinuousTimes,
   samplerOf,
   usesGuidance,
-} from '../../src/inference/samplers.ts';
-import { createSchedule, discretePoints, parseConfig } from '../../src/inference/schedule.ts';
+} from '../../src/inference/sampling/samplers.ts';
+import {
+  createSchedule,
+  discretePoints,
+  parseConfig,
+} from '../../src/inference/sampling/schedule.ts';
 
 // Trajectories of diffusers' and PixArt's own solver classes (float32) on toy denoisers.
 const schedule = createSchedule(parseConfig('{}'));

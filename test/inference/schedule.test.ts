@@ -5,7 +5,7 @@ import {
   parseConfig,
   ScheduleUnsupported,
   timesteps,
-} from '../../src/inference/schedule.ts';
+} from '../../src/inference/sampling/schedule.ts';
 
 // As PixArt-Sigma-XL-2-1024-MS has it, with the bare -Infinity that Python writes.
 const official = `{

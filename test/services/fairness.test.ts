@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Atelier, openAtelier } from './support/atelier.ts';
-import { draws, shutAt } from './support/stand-in.ts';
+import { type Atelier, openAtelier } from './support/service-fixture.ts';
+import { draws, shutAt } from './support/stand-in-engine.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

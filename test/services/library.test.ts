@@ -2,15 +2,15 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { localViewer } from '../../src/services/access/viewer.ts';
+import { createNodes } from '../../src/services/library/nodes.ts';
 import {
   nodeTypes,
   parseGlobalId,
   requireRowId,
   toGlobalId,
-} from '../../src/services/library/global-id.ts';
-import { createNodes } from '../../src/services/library/nodes.ts';
-import { type Atelier, idOf, model, openAtelier } from './support/atelier.ts';
-import { draws } from './support/stand-in.ts';
+} from '../../src/services/relay/global-id.ts';
+import { type Atelier, idOf, model, openAtelier } from './support/service-fixture.ts';
+import { draws } from './support/stand-in-engine.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

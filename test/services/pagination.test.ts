@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import { toGlobalId } from '../../src/services/library/global-id.ts';
-import type { PageArgs } from '../../src/services/library/pagination.ts';
 import type { ProjectOrder } from '../../src/services/library/projects.ts';
-import { type Atelier, openAtelier } from './support/atelier.ts';
+import { toGlobalId } from '../../src/services/relay/global-id.ts';
+import type { PageArgs } from '../../src/services/relay/pagination.ts';
+import { type Atelier, openAtelier } from './support/service-fixture.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

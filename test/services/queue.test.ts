@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import { claimNext } from '../../src/services/generations/claim.ts';
-import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
-import { draws, shutAt } from './support/stand-in.ts';
+import { claimNext } from '../../src/services/runner/claim.ts';
+import { type Atelier, idOf, never, openAtelier } from './support/service-fixture.ts';
+import { draws, shutAt } from './support/stand-in-engine.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { type GenerateInput, priorities } from '../../src/services/generations/generations.ts';
 import type { SettingsInput } from '../../src/services/generations/settings.ts';
-import { toGlobalId } from '../../src/services/library/global-id.ts';
-import { type Atelier, never, openAtelier } from './support/atelier.ts';
+import { toGlobalId } from '../../src/services/relay/global-id.ts';
+import { type Atelier, never, openAtelier } from './support/service-fixture.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

@@ -2,11 +2,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
 import type { Generate } from '../../src/inference/request.ts';
-import { sweepOrphans } from '../../src/services/generations/recover.ts';
-import type { CrashPoint, Runner } from '../../src/services/generations/run.ts';
+import { sweepOrphans } from '../../src/services/runner/recover.ts';
+import type { CrashPoint, Runner } from '../../src/services/runner/run.ts';
 import { type Storage, StorageFull } from '../../src/storage/storage.ts';
-import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
-import { draws, type Gate, shutAt } from './support/stand-in.ts';
+import { type Atelier, idOf, never, openAtelier } from './support/service-fixture.ts';
+import { draws, type Gate, shutAt } from './support/stand-in-engine.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

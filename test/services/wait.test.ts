@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
-import { draws } from './support/stand-in.ts';
+import { type Atelier, idOf, never, openAtelier } from './support/service-fixture.ts';
+import { draws } from './support/stand-in-engine.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

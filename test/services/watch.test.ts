@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { append, decodeEventCursor, encodeEventCursor } from '../../src/events/log.ts';
 import type { Generation } from '../../src/generated/prisma/client.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import type { EventView, PreviewOptions } from '../../src/services/generations/event-view.ts';
+import { append, decodeEventCursor, encodeEventCursor } from '../../src/services/event-log/log.ts';
 import { changeStatus } from '../../src/services/generations/transition.ts';
-import { toGlobalId } from '../../src/services/library/global-id.ts';
+import { toGlobalId } from '../../src/services/relay/global-id.ts';
+import type { EventView, PreviewOptions } from '../../src/services/subscriptions/views.ts';
 import {
   type Atelier,
   collect,
@@ -14,8 +14,8 @@ import {
   plain,
   take,
   takeUntil,
-} from './support/atelier.ts';
-import { draws, shutAt } from './support/stand-in.ts';
+} from './support/service-fixture.ts';
+import { draws, shutAt } from './support/stand-in-engine.ts';
 
 let atelier: Atelier;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { localUserName } from '../../database/installation.ts';
-import { encodeEventCursor } from '../../events/log.ts';
 import type { PrismaClient, UserRole } from '../../generated/prisma/client.ts';
+import { encodeEventCursor } from '../event-log/log.ts';
 
 /** Who asks. Read anew at the start of each operation. */
 export type Viewer = {

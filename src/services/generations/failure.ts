@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import type { Generation } from '../../generated/prisma/client.ts';
-import type { FailureView } from './event-view.ts';
+import type { FailureView } from '../subscriptions/views.ts';
 
 /** What may go well another time, with nothing changed but the time. */
 const retryable: ReadonlySet<ErrorCode> = new Set([

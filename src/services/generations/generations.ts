@@ -1,32 +1,32 @@
 import DataLoader from 'dataloader';
-import { createLogReader } from '../../events/log.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Stage } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { isUuid, NotFound, requireRowId, rowIdOf } from '../library/global-id.ts';
-import type { Connection } from '../library/pagination.ts';
-import { createAudience } from './audience.ts';
-import type { FailureView, PreviewFormat, PreviewView } from './event-view.ts';
-import { failureOf } from './failure.ts';
-import { type GenerationList, page } from './list.ts';
-import type { Live, Scope } from './live.ts';
-import { createQueue } from './queue.ts';
-import { type GenerateAnswer, type GenerateInput, type RequestDeps, request } from './request.ts';
-import { checkWhole } from './settings.ts';
-import { isFinal, stageOf } from './state.ts';
-import { changeStatus, released } from './transition.ts';
-import { createWaits, waitForEnd } from './wait.ts';
+import { createLogReader } from '../event-log/log.ts';
+import { isUuid, NotFound, requireRowId, rowIdOf } from '../relay/global-id.ts';
+import type { Connection } from '../relay/pagination.ts';
+import { createAudience } from '../subscriptions/fan-out.ts';
+import type { Live, Scope } from '../subscriptions/live.ts';
+import type { FailureView, PreviewFormat, PreviewView } from '../subscriptions/views.ts';
+import { createWaits, waitForEnd } from '../subscriptions/wait.ts';
 import {
   type EventStream,
   previewLimits,
   type WatchDeps,
   type WatchOptions,
   watch,
-} from './watch.ts';
+} from '../subscriptions/watch.ts';
+import { failureOf } from './failure.ts';
+import { type GenerationList, page } from './list.ts';
+import { createQueue } from './queue.ts';
+import { type GenerateAnswer, type GenerateInput, type RequestDeps, request } from './request.ts';
+import { checkWhole } from './settings.ts';
+import { isFinal, stageOf } from './state.ts';
+import { changeStatus, released } from './transition.ts';
 
+export type { EventStream, WatchOptions } from '../subscriptions/watch.ts';
 export type { GenerationFilter, GenerationList, GenerationOrder } from './list.ts';
 export { type GenerateAnswer, type GenerateInput, type Priority, priorities } from './request.ts';
-export type { EventStream, WatchOptions } from './watch.ts';
 
 export type GenerationsOptions = RequestDeps & {
   readonly live: Live;

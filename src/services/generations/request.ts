@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '../../errors.ts';
 import type { Events } from '../../events/events.ts';
-import { append } from '../../events/log.ts';
 import type { Generation, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { ModelDescription } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { NotFound, requireRowId } from '../library/global-id.ts';
-import { checkText } from '../library/text.ts';
-import { announce } from './announce.ts';
+import { announce } from '../event-log/announce.ts';
+import { append } from '../event-log/log.ts';
+import { checkText } from '../input/text.ts';
+import { NotFound, requireRowId } from '../relay/global-id.ts';
 import { checkSettings, checkWhole, completeSettings, type SettingsInput } from './settings.ts';
 
 export const priorities = ['LOW', 'NORMAL', 'HIGH'] as const;

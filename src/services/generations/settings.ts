@@ -9,7 +9,7 @@ import {
   samplerSteps,
 } from '../../inference/request.ts';
 import { nearestBin } from '../../inference/resolution.ts';
-import { checkText } from '../library/text.ts';
+import { checkText } from '../input/text.ts';
 
 /** What a client asks for. Left out and null are the same: the model's default. */
 export type SettingsInput = {

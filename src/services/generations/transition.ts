@@ -1,7 +1,7 @@
 import type { Events } from '../../events/events.ts';
-import { append, type LoggedType } from '../../events/log.ts';
 import type { Generation, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
-import { announce } from './announce.ts';
+import { announce } from '../event-log/announce.ts';
+import { append, type LoggedType } from '../event-log/log.ts';
 
 /** What a row says that nobody runs. */
 export const released = { stage: null, runnerId: null, leaseUntil: null } as const;

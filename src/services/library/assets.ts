@@ -8,9 +8,9 @@ import type {
 } from '../../generated/prisma/client.ts';
 import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { isUuid, requireRowId, rowIdOf } from './global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
-import { checkFilter, escapeLike } from './text.ts';
+import { checkFilter, escapeLike } from '../input/text.ts';
+import { isUuid, requireRowId, rowIdOf } from '../relay/global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
 
 export type AssetFilter = {
   readonly origin?: AssetOrigin | null;

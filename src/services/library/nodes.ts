@@ -7,8 +7,8 @@ import type {
   User,
 } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { type NodeType, parseGlobalId } from '../relay/global-id.ts';
 import type { Assets } from './assets.ts';
-import { type NodeType, parseGlobalId } from './global-id.ts';
 import type { Projects } from './projects.ts';
 
 /** A row, with the name of its GraphQL type. */

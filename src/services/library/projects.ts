@@ -1,9 +1,9 @@
 import { DomainError } from '../../errors.ts';
 import type { Prisma, PrismaClient, Project } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { isUuid, rowIdOf } from './global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
-import { checkFilter, checkText, escapeLike } from './text.ts';
+import { checkFilter, checkText, escapeLike } from '../input/text.ts';
+import { isUuid, rowIdOf } from '../relay/global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
 
 /** Characters. */
 export const projectLimits = {
