@@ -8,8 +8,7 @@ import { createInterface } from 'node:readline';
 import { cleanCaption, plainCaption } from '../src/inference/prompt/caption.ts';
 import { createDenoiser } from '../src/inference/pipelines/denoiser.ts';
 import { initialLatents, stepNoise } from '../src/inference/sampling/latents.ts';
-import type { Sampler } from '../src/inference/request.ts';
-import { sample } from '../src/inference/sampling/samplers.ts';
+import { pathOf, type Sampler, samplers } from '../src/inference/sampling/samplers.ts';
 import { createSchedule, parseConfig } from '../src/inference/sampling/schedule.ts';
 import { loadTextEncoder } from '../src/inference/networks/text-encoder.ts';
 import { loadTokenizer } from '../src/inference/prompt/tokenizer.ts';
@@ -115,17 +114,18 @@ async function run(job: Job): Promise<object> {
           ? { scale: job.guidanceScale, unconditional: unconditional! }
           : null;
       let latents = initialLatents(job.seed, job);
-      const steps = sample(job.sampler, schedule, {
+      const steps = samplers[job.sampler].sample({
         latents,
-        steps: job.steps,
-        denoise: (noisy, timestep) =>
+        points: pathOf(job.sampler, schedule, job.steps),
+        schedule,
+        denoise: (noisy, at) =>
           denoiser.denoise({
             job: { share: '', order: 0, isCanceled: () => false },
             transformer,
             latents: noisy,
             latentHeight,
             latentWidth,
-            timestep,
+            at,
             conditioning: conditioning!,
             guidance,
           }),

@@ -11,7 +11,7 @@ import { cleanCaption, plainCaption } from '../prompt/caption.ts';
 import { loadTokenizer, type Tokenizer } from '../prompt/tokenizer.ts';
 import { defaults, type ModelDescription, type Size } from '../request.ts';
 import { bins } from '../resolution.ts';
-import { samplerOf } from '../sampling/samplers.ts';
+import { type Sampler, samplerNames, samplers } from '../sampling/samplers.ts';
 import { parseConfig, type ScheduleConfig } from '../sampling/schedule.ts';
 import { easelSchema } from './easel-file.ts';
 import { isFile, isFolder, ModelFolderDamaged, needJson, readJson, readText } from './file.ts';
@@ -49,7 +49,7 @@ const classes = {
   text_encoder: ['T5EncoderModel'],
   vae: ['AutoencoderKL'],
   tokenizer: ['T5Tokenizer', 'T5TokenizerFast'],
-  scheduler: ['DPMSolverMultistepScheduler', 'LCMScheduler', 'DDPMScheduler'],
+  scheduler: samplerNames.flatMap((name) => samplers[name].schedulers),
 } as const satisfies Record<Part, readonly string[]>;
 const pipelines = ['PixArtSigmaPipeline', 'PixArtAlphaPipeline'];
 
@@ -81,7 +81,9 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     );
   }
   const schedule = parseConfig(await readText(join(parts.scheduler, 'scheduler_config.json')));
-  const sampler = samplerOf(schedule);
+  const sampler =
+    samplerNames.find((name) => schedulersOf(name).includes(schedule.className)) ??
+    defaults.sampler;
   const { sample_size: sampleSize } = await needJson(
     join(parts.transformer, 'config.json'),
     z.object({ sample_size: z.int().min(8).max(1024) }),
@@ -115,9 +117,8 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
         width: square.width,
         height: square.height,
         sampler,
-        ...(sampler === 'DPMPP_2M'
-          ? { steps: defaults.steps, guidanceScale: defaults.guidanceScale }
-          : { steps: sampler === 'LCM' ? 4 : 1, guidanceScale: 1 }),
+        steps: samplers[sampler].steps.default,
+        guidanceScale: samplers[sampler].usesGuidance ? defaults.guidanceScale : 1,
         ...easel.defaults,
       },
       sizes,
@@ -130,6 +131,10 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     weightFiles,
     revision: await revisionOf(folder, parts, Object.values(weightFiles).flat()),
   };
+}
+
+function schedulersOf(name: Sampler): readonly string[] {
+  return samplers[name].schedulers;
 }
 
 /** A prompt as the model reads it: cleaned or not, and cut to its length. */

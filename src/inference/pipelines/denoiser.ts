@@ -1,5 +1,6 @@
 import { DomainError } from '../../errors.ts';
 import type { Conditioning, Transformer } from '../networks/transformer.ts';
+import { cleanEstimate, type Point } from '../sampling/points.ts';
 import { Canceled, type Job, type Turns } from './turns.ts';
 
 /** A network gave something that is not a number: damaged weights, or an overflow. */
@@ -17,7 +18,7 @@ export type DenoiseRequest = {
   readonly latents: Float32Array;
   readonly latentHeight: number;
   readonly latentWidth: number;
-  readonly timestep: number;
+  readonly at: Point;
   readonly conditioning: Conditioning;
   /** Null: the conditional prediction alone, at half the cost. */
   readonly guidance: { readonly scale: number; readonly unconditional: Conditioning } | null;
@@ -25,7 +26,7 @@ export type DenoiseRequest = {
 
 export type Denoiser = {
   /**
-   * Hand in a request; the (guided) noise ε (4, height, width) comes when its turn has come.
+   * Queue a request. Resolves with the (guided) estimate of the clean latents x0 (4, height, width).
    * @throws Canceled, or what the transformer throws
    */
   denoise(request: DenoiseRequest): Promise<Float32Array>;
@@ -39,11 +40,15 @@ export function createDenoiser(turns: Turns): Denoiser {
   return { denoise: (request) => turns.run(request.job, () => predict(request)) };
 }
 
-/** Classifier-free guidance, arXiv 2207.12598: ε = εu + s·(εc − εu). */
 async function predict(request: DenoiseRequest): Promise<Float32Array> {
-  const { transformer, latents, latentHeight, latentWidth, timestep } = request;
+  return cleanEstimate(request.latents, await predictNoise(request), request.at);
+}
+
+/** Classifier-free guidance, arXiv 2207.12598: ε = εu + s·(εc − εu). */
+async function predictNoise(request: DenoiseRequest): Promise<Float32Array> {
+  const { transformer, latents, latentHeight, latentWidth, at } = request;
   const look = (conditioning: Conditioning) =>
-    transformer.predict(latents, latentHeight, latentWidth, timestep, conditioning);
+    transformer.predict(latents, latentHeight, latentWidth, at.timestep, conditioning);
   const conditional = await look(request.conditioning);
   checkFinite(conditional, 'the predicted noise');
   if (request.guidance === null) return conditional;

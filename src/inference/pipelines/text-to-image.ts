@@ -2,7 +2,7 @@ import { tokenize } from '../checkpoints/model-folder.ts';
 import type { JobEvent, ModelPlace } from '../engine/protocol.ts';
 import type { ImageRequest, PreviewDemand, Stage } from '../request.ts';
 import { initialLatents, latentFactor, stepNoise } from '../sampling/latents.ts';
-import { sample, usesGuidance } from '../sampling/samplers.ts';
+import { pathOf, samplers } from '../sampling/samplers.ts';
 import { checkFinite, createDenoiser, isGuided } from './denoiser.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { Models } from './loaded-models.ts';
@@ -39,19 +39,21 @@ export async function* textToImage(
       return turns.run(job, () => transformer.condition(caption));
     };
     const conditioning = await condition(request.prompt);
-    const isGuidedAtAll = usesGuidance(request.sampler) && request.guidanceScale > 1;
+    const sampler = samplers[request.sampler];
+    const isGuidedAtAll = sampler.usesGuidance && request.guidanceScale > 1;
     const unconditional = isGuidedAtAll ? await condition(request.negativePrompt) : null;
 
     yield clock.enter('DENOISING');
     const size = { width: request.width / latentFactor, height: request.height / latentFactor };
     const frames = createFrameClock(demand);
     let latents = initialLatents(request.seed, request);
-    let looks = 0;
-    const steps = sample(request.sampler, schedule, {
+    let step = 1;
+    const walk = sampler.sample({
       latents,
-      steps: request.steps,
-      denoise: (noisy, timestep) => {
-        const acts = unconditional !== null && isGuided(request, ++looks, request.steps);
+      points: pathOf(request.sampler, schedule, request.steps),
+      schedule,
+      denoise: (noisy, at) => {
+        const acts = unconditional !== null && isGuided(request, step, request.steps);
         const guidance = acts ? { scale: request.guidanceScale, unconditional } : null;
         return denoiser.denoise({
           job,
@@ -59,17 +61,18 @@ export async function* textToImage(
           latents: noisy,
           latentHeight: size.height,
           latentWidth: size.width,
-          timestep,
+          at,
           conditioning,
           guidance,
         });
       },
-      noise: (step) => stepNoise(request.seed, step, latents.length),
+      noise: (after) => stepNoise(request.seed, after, latents.length),
     });
-    for await (const { step, steps: total, denoised, latents: next } of steps) {
+    for await (const { denoised, latents: next } of walk) {
       latents = next;
       const frame = frames.isDue() ? latentFrame(denoised, size, latentRgb) : null;
-      yield { type: 'step', step, steps: total, frame };
+      yield { type: 'step', step, steps: request.steps, frame };
+      step++;
     }
 
     yield clock.enter('DECODING');

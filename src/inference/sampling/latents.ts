@@ -1,12 +1,12 @@
-import type { Size } from '../request.ts';
-import type { Schedule } from './schedule.ts';
-
 /** Of PixArt's autoencoder: channels, and pixels per latent along each axis. */
 export const latentChannels = 4;
 export const latentFactor = 8;
 
-/** N(0, 1) latents to start from: (4, height/8, width/8), pixels of the picture given. */
-export function initialLatents(seed: number, { width, height }: Size): Float32Array {
+/** N(0, 1) latents to start from: (4, height/8, width/8), pixels of the image given. */
+export function initialLatents(
+  seed: number,
+  { width, height }: { readonly width: number; readonly height: number },
+): Float32Array {
   const count = latentChannels * (height / latentFactor) * (width / latentFactor);
   return seededNoise(seed, count);
 }
@@ -14,18 +14,6 @@ export function initialLatents(seed: number, { width, height }: Size): Float32Ar
 /** The noise that a sampler adds after step `step` (1, 2, …): its own stream of the same seed. */
 export function stepNoise(seed: number, step: number, count: number): Float32Array {
   return seededNoise(seed, count, step);
-}
-
-/** The forward process: √ᾱ_t·latents + √(1−ᾱ_t)·noise, element by element. */
-export function addNoise(
-  latents: Float32Array,
-  noise: Float32Array,
-  schedule: Schedule,
-  timestep: number,
-): Float32Array {
-  const alphaCumprod = schedule.alphasCumprod[timestep]!;
-  const [alpha, sigma] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
-  return latents.map((x, i) => alpha * x + sigma * noise[i]!);
 }
 
 /**

@@ -1,5 +1,10 @@
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
-import { type Generate, type ImageRequest, type Stage, samplers } from '../../inference/request.ts';
+import {
+  type Generate,
+  type ImageRequest,
+  type Stage,
+  samplerNames,
+} from '../../inference/request.ts';
 import type { Live, LiveGeneration } from '../subscriptions/live.ts';
 import { folderOf, type SaveDeps, saveImage, type Timings } from './save.ts';
 
@@ -155,7 +160,7 @@ class Drawing {
 
 /** What the engine is asked for: image i has the seed of the generation plus i. */
 function requestOf(row: Generation, index: number): ImageRequest {
-  const sampler = samplers.find((known) => known === row.sampler);
+  const sampler = samplerNames.find((known) => known === row.sampler);
   if (sampler === undefined) throw new Error(`Expected a known sampler, but got "${row.sampler}"`);
   return {
     model: row.model,

@@ -3,7 +3,12 @@ import type { Events } from '../../events/events.ts';
 import type { Generation, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { encodePng } from '../../images/encode.ts';
 import { placeholderOf } from '../../images/placeholder.ts';
-import type { EngineEvent, ImageRequest, Stage } from '../../inference/request.ts';
+import {
+  type EngineEvent,
+  type ImageRequest,
+  type Stage,
+  samplers,
+} from '../../inference/request.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { announce } from '../event-log/announce.ts';
 import { append } from '../event-log/log.ts';
@@ -47,7 +52,12 @@ export async function saveImage(
 ): Promise<boolean> {
   const { request, image } = finished;
   const { width, height, rgb, provenance } = image;
-  const metadata = { software: deps.software, settings: request, provenance };
+  const metadata = {
+    software: deps.software,
+    settings: request,
+    samplerTitle: samplers[request.sampler].title,
+    provenance,
+  };
   const png = await encodePng(rgb, width, height, metadata);
   // A name of its own for every attempt: what another runner may have written stays what its row says.
   const storageKey = `${folderOf(generation.id)}${finished.index}-${randomUUID()}.png`;
