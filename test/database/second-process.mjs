@@ -1,5 +1,5 @@
 // A process that opens a data folder as the program does, says how that went, and writes rows until
-// it is killed. `node tenant.mjs <folder>`; prints `open`, then every acknowledged number, one a line.
+// it is killed. `node second-process.mjs <folder>`; prints `open`, then every acknowledged number, one a line.
 import { writeSync } from 'node:fs';
 import { openDatabase } from '../../dist/database/client.js';
 

@@ -51,8 +51,8 @@ export const never: AbortSignal = new AbortController().signal;
 export const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** Everything real, in a folder of its own, but for the engine. */
-export async function openAtelier(options: Partial<GenerationsOptions> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'easel-atelier-'));
+export async function openFixture(options: Partial<GenerationsOptions> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'easel-fixture-'));
   const database = await openDatabase({ dataDir: folder });
   const { client } = database;
   const storage = await openLocalStorage(join(folder, 'storage'));
@@ -137,7 +137,7 @@ export async function openAtelier(options: Partial<GenerationsOptions> = {}) {
   };
 }
 
-export type Atelier = Awaited<ReturnType<typeof openAtelier>>;
+export type ServiceFixture = Awaited<ReturnType<typeof openFixture>>;
 
 /** The state as it stands first, no frames. */
 export const plain = { after: null, previews: null } as const;
