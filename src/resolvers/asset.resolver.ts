@@ -37,12 +37,12 @@ export class AssetResolver {
 
   @FieldResolver(() => Project, { description: 'Where it lies.' })
   project(@Root() asset: AssetRow, @Ctx() ctx: Context) {
-    return ctx.loaders.projects.load(asset.projectId);
+    return ctx.services.projects.load(ctx.viewer, asset.projectId);
   }
 
   @FieldResolver(() => Generation, { nullable: true, description: 'What it came out of.' })
   generation(@Root() asset: AssetRow, @Ctx() ctx: Context) {
-    return asset.generationId && ctx.loaders.generations.load(asset.generationId);
+    return asset.generationId && ctx.services.generations.load(ctx.viewer, asset.generationId);
   }
 
   @FieldResolver(() => Url, {

@@ -52,7 +52,7 @@ export class ProjectResolver {
 
   @FieldResolver(() => User, { description: 'Whose it is.' })
   owner(@Root() project: ProjectRow, @Ctx() ctx: Context) {
-    return ctx.loaders.users.load(project.ownerId);
+    return ctx.services.users.load(ctx.viewer, project.ownerId);
   }
 
   @FieldResolver(() => Boolean, { description: 'Pictures go here when no project is named.' })

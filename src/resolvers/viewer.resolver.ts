@@ -17,12 +17,12 @@ export class ViewerResolver {
 
   @FieldResolver(() => User, { description: 'The account.' })
   user(@Root() viewer: ViewerRow, @Ctx() ctx: Context) {
-    return ctx.loaders.users.load(viewer.id);
+    return ctx.services.users.load(ctx.viewer, viewer.id);
   }
 
   @FieldResolver(() => Project, { description: 'Where pictures go when no project is named.' })
   defaultProject(@Root() viewer: ViewerRow, @Ctx() ctx: Context) {
-    return ctx.loaders.projects.load(viewer.defaultProjectId);
+    return ctx.services.projects.load(ctx.viewer, viewer.defaultProjectId);
   }
 
   @FieldResolver(() => Limits, { description: 'How much may be had at once.' })

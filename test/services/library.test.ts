@@ -2,14 +2,13 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { localViewer } from '../../src/services/access/viewer.ts';
-import { createNodes } from '../../src/services/library/nodes.ts';
 import {
   nodeTypes,
   parseGlobalId,
   requireRowId,
   toGlobalId,
 } from '../../src/services/relay/global-id.ts';
-import { idOf, model, openFixture, type ServiceFixture } from './support/service-fixture.ts';
+import { idOf, openFixture, type ServiceFixture } from './support/service-fixture.ts';
 import { draws } from './support/stand-in-engine.ts';
 
 let fixture: ServiceFixture;
@@ -21,8 +20,6 @@ afterAll(() => fixture.close());
 
 const order = { field: 'createdAt', direction: 'DESC' } as const;
 const list = { projectId: null, filter: {}, order, args: {} };
-const newNodes = () =>
-  createNodes({ ...fixture, model: (name) => (name === model.name ? model : null) });
 
 test('the local user has a default project from the first start on', async () => {
   const viewer = await localViewer(fixture.client);
@@ -35,7 +32,7 @@ test('the local user has a default project from the first start on', async () =>
 test('finds any object by its id, and nothing of another user', async () => {
   const [viewer, stranger] = [await fixture.newViewer(), await fixture.newViewer()];
   await fixture.run(draws());
-  const { id } = await fixture.ended(viewer, await fixture.ask(viewer));
+  const { id } = await fixture.ended(await fixture.ask(viewer));
   const [image] = await fixture.client.asset.findMany({ where: { generationId: id } });
   const ids = [
     toGlobalId('Project', viewer.defaultProjectId),
@@ -48,7 +45,7 @@ test('finds any object by its id, and nothing of another user', async () => {
     'nonsense',
     toGlobalId('Generation', id),
   ];
-  const nodes = newNodes();
+  const { nodes } = fixture;
   const found = await nodes.nodes(viewer, ids);
   expect(found.map((node) => node?.__typename ?? null)).toEqual([
     'Project',
@@ -81,7 +78,7 @@ test('lists pictures by what they were made with', async () => {
     settings: { prompt: 'a blue house', seed: 6, sampler: 'DMD' },
     clientReference: 'mine',
   });
-  await Promise.all([fixture.ended(viewer, red), fixture.ended(viewer, blue)]);
+  await Promise.all([fixture.ended(red), fixture.ended(blue)]);
   const madeBy = async (filter: object) => {
     const { nodes } = await fixture.assets.page(viewer, { ...list, filter });
     return nodes.map(({ generationId }) => (generationId === red.id ? 'red' : 'blue')).sort();
@@ -103,12 +100,11 @@ test('lists pictures by what they were made with', async () => {
   expect(await generations({ clientReference: 'mine' })).toEqual(['blue']);
   expect(await generations({ status: ['SUCCEEDED'], search: 'boat' })).toEqual(['red']);
   expect(await generations({ model: 'other' })).toEqual([]);
-  const images = await fixture.assets.forGenerations(viewer, [blue.id, red.id, 'nonsense']);
+  const imagesOf = (id: string) => fixture.assets.ofGeneration(viewer, id);
+  const images = await Promise.all([blue.id, red.id, 'nonsense'].map(imagesOf));
   expect(images.map((of) => of.map(({ seed }) => seed))).toEqual([[6n], [5n], []]);
-  expect(await fixture.generations.byRowIds(viewer, [blue.id, 'nonsense'])).toMatchObject([
-    { id: blue.id },
-    null,
-  ]);
+  expect(await fixture.generations.load(viewer, blue.id)).toMatchObject({ id: blue.id });
+  expect(await fixture.generations.load(viewer, 'nonsense')).toBeNull();
   expect(idOf(blue)).toBe(toGlobalId('Generation', blue.id));
 });
 

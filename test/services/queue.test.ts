@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { Viewer } from '../../src/services/access/viewer.ts';
 import { claimNext } from '../../src/services/runner/claim.ts';
-import { idOf, never, openFixture, type ServiceFixture } from './support/service-fixture.ts';
-import { draws, shutAt } from './support/stand-in-engine.ts';
+import { idOf, never, openFixture, plain, type ServiceFixture } from './support/service-fixture.ts';
+import { draws, EngineLost, type Gate, shutAt } from './support/stand-in-engine.ts';
 
 let fixture: ServiceFixture;
 beforeAll(async () => {
@@ -53,13 +53,13 @@ test('positions are the order of the claims', async () => {
   const viewers = [await fixture.newViewer(), await fixture.newViewer()];
   for (let i = 0; i < 6; i++) await ask(viewers[i % 5 === 0 ? 0 : 1]!, `${i}`);
   const waiting = await fixture.client.generation.findMany({ where: { status: 'QUEUED' } });
-  const positions = await Promise.all(waiting.map(fixture.generations.queuePosition));
+  const positions = await Promise.all(waiting.map(fixture.states.queuePosition));
   expect([...positions].sort()).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(await fixture.generations.queue()).toEqual({ waiting: 6, running: 0 });
+  expect(await fixture.queue.count()).toEqual({ waiting: 6, running: 0 });
   const first = waiting[positions.indexOf(1)]!;
   expect((await claim())?.id).toBe(first.id);
   const running = await fixture.client.generation.findUniqueOrThrow({ where: { id: first.id } });
-  expect(await fixture.generations.queuePosition(running)).toBeNull();
+  expect(await fixture.states.queuePosition(running)).toBeNull();
 });
 
 test('no two claims take the same one', async () => {
@@ -74,37 +74,37 @@ test('no two claims take the same one', async () => {
 test('estimates come from what has run, and from what stands before', async () => {
   const viewer = await fixture.newViewer();
   const first = await ask(viewer, 'first');
-  expect(await fixture.generations.estimatedFinishAt(first)).toBeNull();
+  expect(await fixture.states.estimatedFinishAt(first)).toBeNull();
   const runner = await fixture.run(draws(() => new Promise(setImmediate)));
-  await fixture.ended(viewer, first);
+  await fixture.ended(first);
   await runner.stop();
   const [near, far] = [await ask(viewer, 'near'), await ask(viewer, 'far')];
-  const times = await Promise.all([near, far].map(fixture.generations.estimatedFinishAt));
+  const times = await Promise.all([near, far].map(fixture.states.estimatedFinishAt));
   expect(times[0]!.getTime()).toBeGreaterThanOrEqual(Date.now() - 1000);
   expect(times[1]!.getTime()).toBeGreaterThanOrEqual(times[0]!.getTime());
-  expect(await fixture.generations.progress(near)).toBe(0);
+  expect(await fixture.states.progress(near)).toBe(0);
 });
 
-test('progress is the finished steps of all images; what was cancelled keeps its images', async () => {
+test('progress is the finished steps of all images; a cancel keeps it', async () => {
   const viewer = await fixture.newViewer();
   const third = shutAt(3, ({ seed }) => seed === 2);
   await fixture.run(draws(third.gate));
   const settings = { prompt: 'x', seed: 1, count: 2 };
   const asked = await fixture.ask(viewer, { settings });
-  const stream = await fixture.generations.watchGeneration(
+  const stream = await fixture.subscriptions.watchGeneration(
     viewer,
     idOf(asked),
-    { after: null, previews: null },
+    plain,
     new AbortController().signal,
   );
   for await (const event of stream) if (event.type === 'GenerationImageReady') break;
   await third.arrived;
   const running = await fixture.generations.find(viewer, idOf(asked));
-  expect(await fixture.generations.progress(running!)).toBe(6 / 8);
-  expect(fixture.generations.stage(running!)).not.toBeNull();
+  expect(await fixture.states.progress(running!)).toBe(6 / 8);
+  expect(await fixture.states.stage(running!)).not.toBeNull();
   const { generation } = await fixture.generations.cancel(viewer, idOf(asked));
-  expect(await fixture.generations.progress(generation)).toBe(1 / 2);
-  expect(fixture.generations.stage(generation)).toBeNull();
+  expect(await fixture.states.progress(generation)).toBe(6 / 8);
+  expect(await fixture.states.stage(generation)).toBeNull();
 });
 
 test('progress counts the images that a stopped runner has left', async () => {
@@ -112,11 +112,56 @@ test('progress counts the images that a stopped runner has left', async () => {
   const second = shutAt(1, ({ seed }) => seed === 2);
   const runner = await fixture.run(draws(second.gate));
   const asked = await fixture.ask(viewer, { settings: { prompt: 'x', seed: 1, count: 2 } });
-  const options = { after: null, previews: null };
-  const stream = await fixture.generations.watchGeneration(viewer, idOf(asked), options, never);
+  const options = plain;
+  const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), options, never);
   for await (const event of stream) if (event.type === 'GenerationImageReady') break;
   await runner.stop();
   const waiting = await fixture.generations.find(viewer, idOf(asked));
   expect(waiting?.status).toBe('QUEUED');
-  expect(await fixture.generations.progress(waiting!)).toBe(1 / 2);
+  expect(await fixture.states.progress(waiting!)).toBe(1 / 2);
+});
+
+test('progress does not fall when an engine is lost and the images begin anew', async () => {
+  const viewer = await fixture.newViewer();
+  const again = shutAt(2);
+  let losses = 0;
+  const gate: Gate = (request, step) => {
+    if (step === 4 && losses++ === 0) throw new EngineLost();
+    return losses > 0 ? again.gate(request, step) : undefined;
+  };
+  const runner = await fixture.run(draws(gate));
+  const asked = await fixture.ask(viewer);
+  await again.arrived;
+  const running = (await fixture.generations.find(viewer, idOf(asked)))!;
+  expect(running).toMatchObject({ status: 'RUNNING', attempts: 2, finishedSteps: 3 });
+  expect(await fixture.states.progress(running)).toBe(3 / 4);
+  await runner.stop();
+  const waiting = (await fixture.generations.find(viewer, idOf(asked)))!;
+  expect(waiting).toMatchObject({ status: 'QUEUED', finishedSteps: 3 });
+});
+
+test('progress is in the row, for processes that have not heard of it', async () => {
+  const viewer = await fixture.newViewer();
+  const third = shutAt(3);
+  await fixture.run(draws(third.gate), { storeProgressEveryMs: 0 });
+  const asked = await fixture.ask(viewer);
+  await third.arrived;
+  await vi.waitFor(async () => {
+    expect(await fixture.generations.find(viewer, idOf(asked))).toMatchObject({ finishedSteps: 2 });
+  });
+});
+
+test('position and status of one answer agree, also where a runner has claimed it meanwhile', async () => {
+  const viewer = await fixture.newViewer();
+  const [first, second] = [await ask(viewer, 'first'), await ask(viewer, 'second')];
+  await claim();
+  const { states } = fixture;
+  const answers = await Promise.all(
+    [first, second].map((row) => Promise.all([states.row(row), states.queuePosition(row)])),
+  );
+  expect(answers.map(([row, position]) => [row.status, position])).toEqual([
+    ['RUNNING', null],
+    ['QUEUED', 1],
+  ]);
+  expect(answers[0]![0].startedAt).toBeInstanceOf(Date);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
-import { type GenerateInput, priorities } from '../../src/services/generations/generations.ts';
+import { type GenerateInput, priorities } from '../../src/services/generations/request.ts';
 import type { SettingsInput } from '../../src/services/generations/settings.ts';
 import { toGlobalId } from '../../src/services/relay/global-id.ts';
 import { never, openFixture, type ServiceFixture } from './support/service-fixture.ts';

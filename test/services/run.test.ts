@@ -2,11 +2,12 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
 import type { Generate } from '../../src/inference/request.ts';
-import { sweepOrphans } from '../../src/services/runner/recover.ts';
-import type { CrashPoint, Runner } from '../../src/services/runner/run.ts';
+import { sweepOrphans } from '../../src/services/maintenance/orphans.ts';
+import type { CrashPoint } from '../../src/services/runner/crash-points.ts';
+import type { Runner } from '../../src/services/runner/run.ts';
 import { type Storage, StorageFull } from '../../src/storage/storage.ts';
 import { idOf, never, openFixture, type ServiceFixture } from './support/service-fixture.ts';
-import { draws, type Gate, shutAt } from './support/stand-in-engine.ts';
+import { draws, EngineLost, type Gate, shutAt } from './support/stand-in-engine.ts';
 
 let fixture: ServiceFixture;
 beforeAll(async () => {
@@ -14,13 +15,6 @@ beforeAll(async () => {
 });
 afterEach(() => fixture.clear());
 afterAll(() => fixture.close());
-
-class EngineLost extends DomainError {
-  readonly retryable = true;
-  constructor() {
-    super('ENGINE_FAILED', 'Expected the engine to live, but it died');
-  }
-}
 
 const settings = { prompt: 'a boat', seed: 7 };
 const imagesOf = (generationId: string) =>
@@ -35,7 +29,7 @@ test('stores every image with its file, its metadata and its seed', async () => 
   const viewer = await fixture.newViewer();
   await fixture.run(draws());
   const asked = await fixture.ask(viewer, { settings: { ...settings, count: 3 } });
-  const ended = await fixture.ended(viewer, asked);
+  const ended = await fixture.ended(asked);
   expect(ended).toMatchObject({ status: 'SUCCEEDED', stage: null, runnerId: null });
   expect(ended.finishedAt).toBeInstanceOf(Date);
   expect(ended.provenance).toMatchObject({ executionProvider: 'cpu' });
@@ -72,7 +66,7 @@ test('cancels what waits, what runs, and leaves alone what has ended', async () 
   expect(again).toMatchObject({ generation: { status: 'CANCELED' }, alreadyFinished: true });
 
   const done = await fixture.ask(viewer, { settings });
-  await fixture.ended(viewer, done);
+  await fixture.ended(done);
   expect(await fixture.generations.cancel(viewer, idOf(done))).toMatchObject({
     generation: { status: 'SUCCEEDED' },
     alreadyFinished: true,
@@ -87,7 +81,7 @@ test('a cancelled engine job is let go of, and its place is free', async () => {
   const second = await fixture.ask(viewer, { settings: { ...settings, seed: 5 } });
   await stuck.arrived;
   await fixture.generations.cancel(viewer, idOf(first));
-  expect((await fixture.ended(viewer, second)).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(second)).status).toBe('SUCCEEDED');
 });
 
 test('an image that is finished after the cancel leaves no file and no row', async () => {
@@ -98,7 +92,7 @@ test('an image that is finished after the cancel leaves no file and no row', asy
       if (point === 'file-renamed') await fixture.generations.cancel(viewer, idOf(asked));
     },
   });
-  expect((await fixture.ended(viewer, asked)).status).toBe('CANCELED');
+  expect((await fixture.ended(asked)).status).toBe('CANCELED');
   await runner.stop();
   expect(await filesOf(asked.id)).toEqual([]);
   expect(await imagesOf(asked.id)).toEqual([]);
@@ -121,7 +115,7 @@ test('keeps the images it has when it is taken up again after a crash, and clear
 
   const drawn: number[] = [];
   await fixture.run(draws(({ seed }) => void drawn.push(seed)));
-  expect((await fixture.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
   await dead.stop();
   expect(new Set(drawn)).toEqual(new Set([8]));
   const images = await imagesOf(asked.id);
@@ -141,8 +135,8 @@ test('a generation that loses its engine three times has failed, and the others 
   const other = await fixture.ask(viewer, { settings: { ...settings, seed: 3 } });
   const types = fixture.watchToEnd(viewer, killer);
   await fixture.run(generate);
-  expect((await fixture.ended(viewer, other)).status).toBe('SUCCEEDED');
-  const failed = await fixture.ended(viewer, killer);
+  expect((await fixture.ended(other)).status).toBe('SUCCEEDED');
+  const failed = await fixture.ended(killer);
   expect(failed).toMatchObject({ status: 'FAILED', failureCode: 'ENGINE_FAILED' });
   expect(losses).toBe(3);
   expect((await types).at(-1)).toMatchObject({
@@ -167,8 +161,8 @@ test('who shares an engine with what kills it is not failed for it', async () =>
     if (step === 4) inside.delete(seed);
   });
   await fixture.run(generate);
-  expect((await fixture.ended(viewer, killer)).status).toBe('FAILED');
-  expect((await fixture.ended(viewer, neighbour)).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(killer)).status).toBe('FAILED');
+  expect((await fixture.ended(neighbour)).status).toBe('SUCCEEDED');
 });
 
 test('what ran when a process died goes on side by side, and nobody else waits for it', async () => {
@@ -191,8 +185,7 @@ test('what ran when a process died goes on side by side, and nobody else waits f
   await Promise.all(gates.map(({ arrived }) => arrived));
   for (const { open } of gates) open();
   for (const generation of asked) {
-    const viewer = generation.ownerId === asked[2]!.ownerId ? second : first;
-    expect((await fixture.ended(viewer, generation)).status).toBe('SUCCEEDED');
+    expect((await fixture.ended(generation)).status).toBe('SUCCEEDED');
   }
 });
 
@@ -209,7 +202,7 @@ test('the last attempt is made alone', async () => {
     if (step === 4) inside--;
   };
   await fixture.run(draws(gate));
-  for (const one of asked) expect((await fixture.ended(viewer, one)).status).toBe('SUCCEEDED');
+  for (const one of asked) expect((await fixture.ended(one)).status).toBe('SUCCEEDED');
   expect(most).toEqual([1, 1]);
 });
 
@@ -220,7 +213,7 @@ test('a fault that will not go away fails at once, with its code and words', asy
       throw new DomainError('OUT_OF_MEMORY', 'Expected 2 GB, but got 1');
     }),
   );
-  const ended = await fixture.ended(viewer, await fixture.ask(viewer));
+  const ended = await fixture.ended(await fixture.ask(viewer));
   expect(ended).toMatchObject({ status: 'FAILED', attempts: 1, failureCode: 'OUT_OF_MEMORY' });
   expect(fixture.generations.failure(ended)?.message).toContain('Expected 2 GB');
 });
@@ -241,10 +234,10 @@ test('a full disk fails the generation, keeps what it has, and the runner goes o
     },
   };
   await fixture.run(draws(), { storage });
-  const ended = await fixture.ended(viewer, await fixture.ask(viewer));
+  const ended = await fixture.ended(await fixture.ask(viewer));
   expect(ended).toMatchObject({ status: 'FAILED', failureCode: 'QUOTA_EXCEEDED' });
   isFull = false;
-  expect((await fixture.ended(viewer, await fixture.ask(viewer))).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(await fixture.ask(viewer))).status).toBe('SUCCEEDED');
 });
 
 test('stopping hands back what runs, without holding it against it', async () => {
@@ -257,7 +250,7 @@ test('stopping hands back what runs, without holding it against it', async () =>
   const row = await fixture.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
   expect(row).toMatchObject({ status: 'QUEUED', attempts: 0, runnerId: null, startedAt: null });
   await fixture.run(draws());
-  expect((await fixture.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
 });
 
 test('hands back at once what the engine does not let go of, and stores nothing that it still draws', async () => {
@@ -275,7 +268,7 @@ test('hands back at once what the engine does not let go of, and stores nothing 
   expect(await filesOf(asked.id)).toEqual([]);
   expect(await imagesOf(asked.id)).toEqual([]);
   await fixture.run(draws());
-  expect((await fixture.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
 });
 
 test('an image that is being stored when its generation is handed back leaves no file and no row', async () => {
@@ -310,8 +303,8 @@ test('what a dead process has left running goes on; the third death is its end',
     data: { ...left, attempts: 3 },
   });
   await fixture.run(draws());
-  expect((await fixture.ended(viewer, asked[0]!)).status).toBe('SUCCEEDED');
-  expect(await fixture.ended(viewer, asked[1]!)).toMatchObject({
+  expect((await fixture.ended(asked[0]!)).status).toBe('SUCCEEDED');
+  expect(await fixture.ended(asked[1]!)).toMatchObject({
     status: 'FAILED',
     failureCode: 'ENGINE_FAILED',
   });
@@ -329,7 +322,7 @@ test('in a fleet only what has let its lease lapse is taken over', async () => {
   await lapse(asked[0]!, new Date(Date.now() - 1000));
   await lapse(asked[1]!, new Date(Date.now() + 60_000));
   await fixture.run(draws(), { alone: false });
-  expect((await fixture.ended(viewer, asked[0]!)).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(asked[0]!)).status).toBe('SUCCEEDED');
   const other = await fixture.client.generation.findUniqueOrThrow({ where: { id: asked[1]!.id } });
   expect(other).toMatchObject({ status: 'RUNNING', runnerId });
 });
@@ -339,7 +332,7 @@ test('files without a row are cleared away; those of what waits, and what rows k
   const canceled = await fixture.ask(viewer);
   await fixture.generations.cancel(viewer, idOf(canceled));
   await fixture.run(draws());
-  const done = await fixture.ended(viewer, await fixture.ask(viewer));
+  const done = await fixture.ended(await fixture.ask(viewer));
   await fixture.clear();
   const waiting = await fixture.ask(viewer);
   const unknown = '00000000-0000-4000-8000-00000000beef';

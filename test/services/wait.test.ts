@@ -21,9 +21,9 @@ test('answers when the generation has ended', async () => {
 test('answers when it is cancelled, and when the time is up', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer);
-  const late = await fixture.generations.waitFor(viewer, idOf(asked), 0.01, never);
+  const late = await fixture.waitFor(asked, 0.01, never);
   expect(late.status).toBe('QUEUED');
-  const waiting = fixture.generations.waitFor(viewer, idOf(asked), 60, never);
+  const waiting = fixture.waitFor(asked, 60, never);
   await fixture.generations.cancel(viewer, idOf(asked));
   expect((await waiting).status).toBe('CANCELED');
 });
@@ -38,7 +38,7 @@ test('open waits are limited, before anything is queued; who hangs up frees a pl
   });
   caller.abort();
   for (const { generation } of await Promise.all(held)) expect(generation.status).toBe('QUEUED');
-  expect((await fixture.generations.queue()).waiting).toBe(2);
+  expect((await fixture.queue.count()).waiting).toBe(2);
   await fixture.run(draws());
   const { generation } = await fixture.generations.request(viewer, input, never);
   expect(generation.status).toBe('SUCCEEDED');

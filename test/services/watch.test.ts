@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { Generation } from '../../src/generated/prisma/client.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import { append, decodeEventCursor, encodeEventCursor } from '../../src/services/event-log/log.ts';
+import { decodeEventCursor, encodeEventCursor } from '../../src/services/event-log/cursor.ts';
+import { append } from '../../src/services/event-log/log.ts';
 import { changeStatus } from '../../src/services/generations/transition.ts';
 import { toGlobalId } from '../../src/services/relay/global-id.ts';
-import type { EventView, PreviewOptions } from '../../src/services/subscriptions/views.ts';
+import type { PreviewOptions } from '../../src/services/subscriptions/frames.ts';
+import type { EventView } from '../../src/services/subscriptions/views.ts';
 import {
   collect,
   idOf,
@@ -36,7 +38,7 @@ const isProgress = ({ type }: EventView) => type === 'GenerationProgress';
 test('tells the whole life of a generation, and ends after its final event', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
-  const stream = await fixture.generations.watchGeneration(viewer, idOf(asked), plain, never);
+  const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), plain, never);
   const [first] = await take(stream, 1);
   await fixture.run(draws());
   const events = [first!, ...(await collect(stream))];
@@ -58,7 +60,7 @@ test('starts with the one event that says how things stand', async () => {
   await fixture.run(draws(third.gate));
   const asked = await fixture.ask(viewer);
   await third.arrived;
-  const stream = await fixture.generations.watchGeneration(viewer, idOf(asked), plain, never);
+  const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), plain, never);
   const [first] = await take(stream, 1);
   expect(first).toMatchObject({
     type: 'GenerationProgress',
@@ -76,9 +78,9 @@ test('goes on after a cursor with exactly what came since', async () => {
   const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
   const other = await fixture.ask(viewer);
   await fixture.run(draws());
-  await Promise.all([fixture.ended(viewer, asked), fixture.ended(viewer, other)]);
+  await Promise.all([fixture.ended(asked), fixture.ended(other)]);
   const from = (after: string) =>
-    fixture.generations.watchGeneration(viewer, idOf(asked), { ...plain, after }, never);
+    fixture.subscriptions.watchGeneration(viewer, idOf(asked), { ...plain, after }, never);
   const all = await collect(await from(encodeEventCursor(viewer.id, 0)));
   expect(statesOf(all)).toHaveLength(5);
   for (const [i, { cursor }] of all.entries()) {
@@ -91,7 +93,7 @@ test('numbers are without gap or repeat under many writers, for every viewer', a
   const project = toGlobalId('Project', viewer.defaultProjectId);
   const watchAll = async () => {
     const options = { ...plain, after: encodeEventCursor(viewer.id, 0) };
-    const stream = await fixture.generations.watchProject(viewer, project, options, never);
+    const stream = await fixture.subscriptions.watchProject(viewer, project, options, never);
     return takeUntil(stream, endsAfter(12));
   };
   const watching = [watchAll(), watchAll(), watchAll()];
@@ -114,7 +116,7 @@ test('a stranger, a bad id and a bad cursor are refused before anything is sent'
   const [viewer, stranger] = [await fixture.newViewer(), await fixture.newViewer()];
   const asked = await fixture.ask(viewer);
   const watch = (who: Viewer, id: string, after: string | null) =>
-    fixture.generations.watchGeneration(who, id, { ...plain, after }, never);
+    fixture.subscriptions.watchGeneration(who, id, { ...plain, after }, never);
   await expect(watch(stranger, idOf(asked), null)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await expect(watch(viewer, 'nonsense', null)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   const foreign = encodeEventCursor(stranger.id, 0);
@@ -129,7 +131,10 @@ test('a cursor that is too old, or not reached yet, is answered with a reset and
   const from = async (number: number) => {
     const after = encodeEventCursor(viewer.id, number);
     const options = { ...plain, after };
-    return take(await fixture.generations.watchGeneration(viewer, idOf(asked), options, never), 2);
+    return take(
+      await fixture.subscriptions.watchGeneration(viewer, idOf(asked), options, never),
+      2,
+    );
   };
   expect(typesOf(await from(99))).toEqual(['EventsReset', 'GenerationQueued']);
   await fixture.client.event.deleteMany({ where: { ownerId: viewer.id } });
@@ -141,12 +146,12 @@ test.each(['generation', 'project', 'owner'] as const)(
   async (scope) => {
     const viewer = await fixture.newViewer();
     const asked = await fixture.ask(viewer);
-    const { generations } = fixture;
+    const { subscriptions } = fixture;
     const project = toGlobalId('Project', viewer.defaultProjectId);
     const stream = await {
-      generation: () => generations.watchGeneration(viewer, idOf(asked), plain, never),
-      project: () => generations.watchProject(viewer, project, plain, never),
-      owner: () => generations.watchViewer(viewer, plain, never),
+      generation: () => subscriptions.watchGeneration(viewer, idOf(asked), plain, never),
+      project: () => subscriptions.watchProject(viewer, project, plain, never),
+      owner: () => subscriptions.watchViewer(viewer, plain, never),
     }[scope]();
     await take(stream, 1);
     const { project: other } = await fixture.projects.create(viewer, { name: 'Other' });
@@ -164,19 +169,19 @@ test.each(['generation', 'project', 'owner'] as const)(
 
 test('computes and encodes no frame where nobody looks', async () => {
   const viewer = await fixture.newViewer();
-  const before = { ...fixture.live.frames.counters };
+  const before = { ...fixture.frames() };
   await fixture.run(draws());
-  await fixture.ended(viewer, await fixture.ask(viewer));
+  await fixture.ended(await fixture.ask(viewer));
   const watched = await fixture.ask(viewer);
   const events = await fixture.watchToEnd(viewer, watched);
-  expect(fixture.live.frames.counters).toEqual(before);
+  expect(fixture.frames()).toEqual(before);
   for (const event of events)
     if (event.type === 'GenerationProgress') expect(event.previews).toEqual([]);
 });
 
 test('two viewers of different sizes get their own; two of the same share', async () => {
   const viewer = await fixture.newViewer();
-  const before = { ...fixture.live.frames.counters };
+  const before = { ...fixture.frames() };
   const first = shutAt(1);
   const second = shutAt(2);
   await fixture.run(
@@ -185,10 +190,10 @@ test('two viewers of different sizes get their own; two of the same share', asyn
   const asked = await fixture.ask(viewer);
   await first.arrived;
   const watch = (maxSize: number | null) =>
-    fixture.generations.watchGeneration(
+    fixture.subscriptions.watchGeneration(
       viewer,
       idOf(asked),
-      { after: null, previews: { ...small, maxSize } },
+      { ...plain, previews: { ...small, maxSize } },
       never,
     );
   const streams = await Promise.all([watch(null), watch(16), watch(16), watch(1000)]);
@@ -209,20 +214,13 @@ test('two viewers of different sizes get their own; two of the same share', asyn
   expect(frames.map((frame) => frame?.width)).toEqual([8, 16, 16, 64]);
   expect(frames[0]?.dataUrl).toMatch(/^data:image\/webp;base64,/);
   expect(frames[1]).toEqual(frames[2]);
-  const { framesComputed, framesEncoded } = fixture.live.frames.counters;
+  const { framesComputed, framesEncoded } = fixture.frames();
   expect(framesComputed - before.framesComputed).toBe(1);
   expect(framesEncoded - before.framesEncoded).toBe(3);
-  const { generations } = fixture;
-  expect(
-    await generations.latestPreviews(viewer, asked, { format: 'WEBP', maxSize: null }),
-  ).toEqual([frames[0]]);
   for (const stream of streams) await stream.return();
   second.open();
-  await fixture.ended(viewer, asked);
-  expect(fixture.live.frames.counters.framesComputed).toBe(framesComputed);
-  expect(
-    await generations.latestPreviews(viewer, asked, { format: 'WEBP', maxSize: null }),
-  ).toEqual([]);
+  await fixture.ended(asked);
+  expect(fixture.frames().framesComputed).toBe(framesComputed);
 });
 
 test('gives a viewer at most one frame of an image in the time it asked for', async () => {
@@ -231,10 +229,10 @@ test('gives a viewer at most one frame of an image in the time it asked for', as
   const asked = await fixture.ask(viewer, { settings: { ...settings, steps: 50 } });
   const watch = async (everyMs: number) => {
     const previews = { ...small, everyMs };
-    const stream = await fixture.generations.watchGeneration(
+    const stream = await fixture.subscriptions.watchGeneration(
       viewer,
       idOf(asked),
-      { after: null, previews },
+      { ...plain, previews },
       never,
     );
     const events = await collect(stream);
@@ -250,10 +248,10 @@ test('a viewer that does not read holds the newest of each image, and no state c
   const last = shutAt(100);
   await fixture.run(draws(last.gate));
   const asked = await fixture.ask(viewer, { settings: { ...settings, steps: 100, count: 2 } });
-  const stream = await fixture.generations.watchGeneration(
+  const stream = await fixture.subscriptions.watchGeneration(
     viewer,
     idOf(asked),
-    { after: encodeEventCursor(viewer.id, 0), previews: small },
+    { ...plain, after: encodeEventCursor(viewer.id, 0), previews: small },
     never,
   );
   await take(stream, 1);
@@ -271,23 +269,23 @@ test('a viewer that does not read holds the newest of each image, and no state c
   ]);
 });
 
-test('a viewer that leaves while it waits is gone at once, and its wish for frames with it', async () => {
+test('a viewer that leaves while it waits is gone at once, and no frames are made for it', async () => {
   const viewer = await fixture.newViewer();
   const controller = new AbortController();
   const asked = await fixture.ask(viewer);
-  const options = { after: null, previews: small };
+  const options = { ...plain, previews: small };
   const watch = (signal: AbortSignal) =>
-    fixture.generations.watchGeneration(viewer, idOf(asked), options, signal);
+    fixture.subscriptions.watchGeneration(viewer, idOf(asked), options, signal);
   const [left, aborted] = await Promise.all([watch(never), watch(controller.signal)]);
   await Promise.all([take(left, 1), take(aborted, 1)]);
   const waiting = [left.next(), aborted.next()];
   controller.abort();
   await left.return();
   for (const next of await Promise.all(waiting)) expect(next.done).toBe(true);
-  const before = fixture.live.frames.counters.framesComputed;
+  const before = fixture.frames().framesComputed;
   await fixture.run(draws());
-  await fixture.ended(viewer, asked);
-  expect(fixture.live.frames.counters.framesComputed).toBe(before);
+  await fixture.ended(asked);
+  expect(fixture.frames().framesComputed).toBe(before);
 });
 
 test('a project begins with what is not final, and tells of its own generations only', async () => {
@@ -296,7 +294,7 @@ test('a project begins with what is not final, and tells of its own generations 
   const projectId = toGlobalId('Project', project.id);
   const inside = await fixture.ask(viewer, { projectId });
   await fixture.ask(viewer);
-  const stream = await fixture.generations.watchProject(viewer, projectId, plain, never);
+  const stream = await fixture.subscriptions.watchProject(viewer, projectId, plain, never);
   expect(await take(stream, 1)).toMatchObject([{ generationId: inside.id }]);
   await fixture.run(draws());
   const events = await takeUntil(stream, ({ type }) => type === 'GenerationSucceeded');
@@ -318,9 +316,9 @@ test('a change that nobody announced is found out, also where a later one was an
   onTestFinished(() => void vi.useRealTimers());
   const viewer = await fixture.newViewer();
   const [first, second] = [await fixture.ask(viewer), await fixture.ask(viewer)];
-  const watching = await fixture.generations.watchGeneration(viewer, idOf(first), plain, never);
+  const watching = await fixture.subscriptions.watchGeneration(viewer, idOf(first), plain, never);
   await take(watching, 1);
-  const waiting = fixture.generations.waitFor(viewer, idOf(second), 60, never);
+  const waiting = fixture.waitFor(second, 60, never);
   await cancelInSilence(first);
   await cancelInSilence(second);
   await fixture.ask(viewer);

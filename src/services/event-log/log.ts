@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { DomainError } from '../../errors.ts';
 import type { Event, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 
 /** State changes that are rows of the log; the names of their GraphQL types. */
@@ -16,9 +14,10 @@ export type LoggedType = (typeof loggedTypes)[number];
 export type NewEvent = {
   readonly ownerId: string;
   readonly type: LoggedType;
-  readonly projectId: string;
-  readonly generationId: string;
-  readonly assetId?: string;
+  /** What the event is about, as far as it is about one project, generation or asset. */
+  readonly projectId?: string | null;
+  readonly generationId?: string | null;
+  readonly assetId?: string | null;
   /** What the row may no longer say when the event is read. */
   readonly payload?: Prisma.InputJsonObject;
 };
@@ -26,19 +25,9 @@ export type NewEvent = {
 /** Which part of an owner's log: one generation's, one project's, or all of it. */
 export type LogFilter = { readonly generationId?: string; readonly projectId?: string };
 
-export class BadEventCursor extends DomainError {
-  constructor(got: string) {
-    const shown = got.length > 60 ? `${got.slice(0, 60)}…` : got;
-    super('BAD_CURSOR', `Expected a cursor out of this event log, but got "${shown}"`, {
-      path: ['after'],
-    });
-  }
-}
-
 /**
- * Adds an event and returns its number. The counter lies in the owner's row, which stays locked until the
- * transaction ends: numbers appear in the order of commits and without gaps. So this comes last in its
- * transaction: whoever locked the counter first and a generation then could wait for one that does the reverse.
+ * Adds an event and returns its number; called by `change`. The counter lies in the owner's row, which stays
+ * locked until the transaction ends: numbers appear in the order of commits and without gaps.
  */
 export async function append(tx: Prisma.TransactionClient, event: NewEvent): Promise<number> {
   const { eventCounter } = await tx.user.update({
@@ -121,23 +110,4 @@ export async function currentNumbers(
     select: { id: true, eventCounter: true },
   });
   return new Map(rows.map(({ id, eventCounter }) => [id, Number(eventCounter)]));
-}
-
-/** Opaque, and bound to the owner: one user's position means nothing in another's log. */
-export function encodeEventCursor(ownerId: string, number: number): string {
-  return Buffer.from(`${number}.${ownerMark(ownerId)}`).toString('base64url');
-}
-
-/** @throws BadEventCursor */
-export function decodeEventCursor(ownerId: string, cursor: string): number {
-  const text = Buffer.from(cursor.slice(0, 100), 'base64url').toString('latin1');
-  const number = Number(text.slice(0, text.indexOf('.')));
-  const isNumber = Number.isSafeInteger(number) && number >= 0;
-  // Base64 and numbers have several spellings; a position has one cursor.
-  if (!isNumber || encodeEventCursor(ownerId, number) !== cursor) throw new BadEventCursor(cursor);
-  return number;
-}
-
-function ownerMark(ownerId: string): string {
-  return createHash('sha256').update(`event log ${ownerId}`).digest('hex').slice(0, 12);
 }

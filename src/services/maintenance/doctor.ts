@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
 import type { ObjectInfo, OnStray, Storage } from '../../storage/storage.ts';
 import { toGlobalId } from '../relay/global-id.ts';
-import { findOrphans } from '../runner/recover.ts';
+import { findOrphans } from './orphans.ts';
 
 /** What is wrong, with which file, in words for people. */
 export type Finding = {

@@ -1,34 +1,27 @@
-import type { Events } from '../../events/events.ts';
-import { type Generation, Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
-import { announce } from '../event-log/announce.ts';
-import { append } from '../event-log/log.ts';
-import { line } from '../generations/queue.ts';
-import { changeStatus, released } from '../generations/transition.ts';
+import { type Generation, Prisma } from '../../generated/prisma/client.ts';
+import { type ChangeDeps, change } from '../event-log/change.ts';
+import { waitingInOrder } from '../generations/queue.ts';
+import { changeStatus, released, subjectOf } from '../generations/transition.ts';
 
 /** How often a generation may take its engine, or the process, down with it. */
 export const maxAttempts = 3;
 
-/** Whose work it is: a runner, and how long its word is taken for it. */
-export type Claimant = {
-  readonly client: PrismaClient;
-  readonly events: Events;
-  readonly runnerId: string;
-  readonly leaseMs: number;
-};
+/** The runner that claims, and how long a claim holds that it does not renew. */
+export type Claimant = ChangeDeps & { readonly runnerId: string; readonly leaseMs: number };
 
 /**
- * The next one in line, now RUNNING and ours until the lease ends; null where nothing waits. The row is locked
- * for the change: a second runner passes it over and takes the one behind.
+ * The first of the queue, now RUNNING and this runner's until the lease ends; null where nothing waits. The row
+ * is locked for the change: a second runner skips it and takes the next one.
  */
-export async function claimNext(claimant: Claimant): Promise<Generation | null> {
-  const { client, events, runnerId, leaseMs } = claimant;
-  const claimed = await client.$transaction(async (tx) => {
+export function claimNext(claimant: Claimant): Promise<Generation | null> {
+  const { runnerId, leaseMs } = claimant;
+  return change(claimant, async ({ tx, record }) => {
     const [taken] = await tx.$queryRaw<{ id: string }[]>`
-      WITH line AS (${line}),
+      WITH waiting AS (${waitingInOrder}),
       next AS (
-        SELECT g."id" FROM line JOIN "Generation" g ON g."id" = line."id"
+        SELECT g."id" FROM waiting JOIN "Generation" g ON g."id" = waiting."id"
         WHERE g."status" = 'QUEUED'
-        ORDER BY line."place" LIMIT 1
+        ORDER BY waiting."position" LIMIT 1
         FOR UPDATE OF g SKIP LOCKED
       )
       UPDATE "Generation" g
@@ -38,21 +31,14 @@ export async function claimNext(claimant: Claimant): Promise<Generation | null> 
       RETURNING g."id"`;
     if (taken === undefined) return null;
     const generation = await tx.generation.findUniqueOrThrow({ where: taken });
-    const { ownerId, projectId, id: generationId } = generation;
-    await tx.user.update({ where: { id: ownerId }, data: { servedAt: generation.startedAt } });
-    const subject = { ownerId, projectId, generationId };
-    return {
-      generation,
-      subject,
-      number: await append(tx, { ...subject, type: 'GenerationStarted' }),
-    };
+    const { ownerId, startedAt } = generation;
+    await tx.user.update({ where: { id: ownerId }, data: { servedAt: startedAt } });
+    record({ ...subjectOf(generation), type: 'GenerationStarted' });
+    return generation;
   });
-  if (claimed === null) return null;
-  announce(events, claimed.subject, claimed.number);
-  return claimed.generation;
 }
 
-/** Those of `ids` that are still ours, with a fresh lease. */
+/** Renews the leases of `ids`. Gives those of them that this runner still has. */
 export async function renewLeases(
   { client, runnerId, leaseMs }: Claimant,
   ids: readonly string[],
@@ -65,19 +51,20 @@ export async function renewLeases(
 }
 
 /**
- * It waits again, with what it has; null where it has ended or gone to another runner by now. `counts`: whether
- * this attempt is held against it.
+ * Back to QUEUED, with the images it has; null where it has ended or another runner has it by now. `counts`:
+ * whether this attempt counts as one of `maxAttempts`.
  */
 export function handBack(
-  deps: { client: PrismaClient; events: Events },
+  deps: ChangeDeps,
   row: Pick<Generation, 'id' | 'runnerId'>,
-  { counts }: { counts: boolean },
+  { counts, finishedSteps }: { counts: boolean; finishedSteps?: number },
 ): Promise<Generation | null> {
   const attempts = counts ? {} : { attempts: { decrement: 1 } };
+  const progress = finishedSteps === undefined ? {} : { finishedSteps };
   return changeStatus(deps, {
     id: row.id,
     from: { status: 'RUNNING', runnerId: row.runnerId },
-    to: { status: 'QUEUED', startedAt: null, ...attempts, ...released },
+    to: { status: 'QUEUED', startedAt: null, ...attempts, ...progress, ...released },
     event: 'GenerationQueued',
   });
 }

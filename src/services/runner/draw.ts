@@ -1,52 +1,192 @@
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import {
+  createPreviewDemand,
   type Generate,
   type ImageRequest,
+  type PreviewDemand,
   type Stage,
   samplerNames,
+  setPreviewDemand,
 } from '../../inference/request.ts';
-import type { Live, LiveGeneration } from '../subscriptions/live.ts';
-import { folderOf, type SaveDeps, saveImage, type Timings } from './save.ts';
+import type { PreviewLeases } from './preview-leases.ts';
+import { createRunProgress, type RunProgress } from './progress.ts';
+import { type FinishedImage, folderOf, type SaveDeps, saveImage, type Timings } from './save.ts';
 
-export type DrawDeps = SaveDeps & { readonly live: Live; readonly generate: Generate };
+export type DrawDeps = SaveDeps & {
+  readonly generate: Generate;
+  readonly previews: PreviewLeases;
+  /** Called for each preview frame that the engine has made. */
+  readonly onFrame: () => void;
+  /** Least time between two writes of the progress into the row, in milliseconds. */
+  readonly storeProgressEveryMs: number;
+};
 
-/** The engine ended without an image, though nobody had asked it to. */
+/** The engine ended without an image, though it was not told to stop. */
 export class NoImage extends Error {
   override readonly name = 'NoImage';
 }
 
+/** One run of a generation. */
+export type Draw = {
+  /** In all images: the most so far, in earlier runs too. */
+  readonly finishedSteps: number;
+  /** Resolves when the last image is committed, or `stop` has aborted and the engine has let go. */
+  readonly ended: Promise<void>;
+};
+
 /**
- * Draws the images that are missing, all at once: the engine takes turns between them. Ends when the last one
- * is committed, or when `stop` aborts; the first fault of one ends them all.
+ * Draws the images that are missing, all at once: the engine takes turns between them. The first fault of one
+ * ends them all.
  */
-export async function drawGeneration(
+export function drawGeneration(
   deps: DrawDeps,
   generation: Generation,
   stop: AbortController,
-): Promise<void> {
-  const ready = await readyImages(deps.client, generation.id);
-  await sweepFolder(deps, generation.id, ready);
-  await deps.reached('claimed');
-  const live = deps.live.begin(generation, new Set(ready.keys()));
-  try {
-    const drawing = new Drawing(deps, generation, live, new Set(ready.keys()));
-    const images = drawing.missing().map(async (index) => {
-      try {
-        await drawing.image(index, stop.signal);
-      } catch (error) {
-        stop.abort(error);
-        throw error;
-      }
-    });
-    const ends = await Promise.allSettled(images);
-    const fault = ends.find((end) => end.status === 'rejected');
-    if (fault !== undefined) throw fault.reason;
-  } finally {
-    live.end();
-  }
+): Draw {
+  let progress: RunProgress | undefined;
+  const run = async () => {
+    const ready = await readyImages(deps.client, generation.id);
+    await sweepFolder(deps, generation.id, ready);
+    await deps.reached('claimed');
+    progress = createRunProgress(deps.events, generation, new Set(ready.keys()));
+    try {
+      await drawImages(deps, generation, { stop, progress, ready: new Set(ready.keys()) });
+    } finally {
+      progress.ended();
+    }
+  };
+  return {
+    get finishedSteps() {
+      return progress?.finishedSteps ?? generation.finishedSteps;
+    },
+    ended: run(),
+  };
 }
 
-/** Index to storage key, of what an earlier attempt has finished. */
+type Run = {
+  readonly stop: AbortController;
+  readonly progress: RunProgress;
+  readonly ready: Set<number>;
+};
+
+async function drawImages(deps: DrawDeps, generation: Generation, run: Run): Promise<void> {
+  const { stop, ready } = run;
+  const demand = createPreviewDemand();
+  const renew = () => setPreviewDemand(demand, deps.previews.everyMsFor(generation));
+  const leave = deps.previews.onChange(renew);
+  renew();
+  const images = createImages(deps, generation, run, demand);
+  const indexes = Array.from({ length: generation.count }, (_, index) => index);
+  const missing = indexes.filter((index) => !ready.has(index));
+  const drawing = missing.map(async (index) => {
+    try {
+      await images.draw(index);
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  });
+  const ends = await Promise.allSettled(drawing);
+  leave();
+  const fault = ends.find((end) => end.status === 'rejected');
+  if (fault !== undefined) throw fault.reason;
+}
+
+/** The images of one run; what they share is here: progress, timings, and the order of saving. */
+function createImages(
+  deps: DrawDeps,
+  generation: Generation,
+  { stop: { signal }, progress, ready }: Run,
+  demand: PreviewDemand,
+) {
+  const stored = createStoredProgress(deps, generation, progress);
+  const milliseconds = new Map<Stage, number>(
+    timingsOf(generation).map((timing) => [timing.stage, timing.milliseconds]),
+  );
+  /** Images are saved one after the other, so that exactly one of them is the last. */
+  let saving: Promise<unknown> = Promise.resolve();
+
+  const enter = async (stage: Stage) => {
+    progress.stageBegan(stage);
+    await stored.stageBegan();
+  };
+  const save = async (finished: Pick<FinishedImage, 'index' | 'request' | 'image'>) => {
+    if (signal.aborted) return;
+    for (const { stage, milliseconds: taken } of finished.image.timings) {
+      milliseconds.set(stage, (milliseconds.get(stage) ?? 0) + taken);
+    }
+    const timings = [...milliseconds].map(([stage, taken]) => ({ stage, milliseconds: taken }));
+    const isLast = ready.size + 1 === generation.count;
+    const { finishedSteps } = progress;
+    const isSaved = await saveImage(deps, generation, {
+      ...finished,
+      timings,
+      finishedSteps,
+      isLast,
+    });
+    if (!isSaved) return;
+    ready.add(finished.index);
+    progress.imageStored(finished.index);
+  };
+  return {
+    async draw(index: number): Promise<void> {
+      const request = requestOf(generation, index);
+      for await (const event of deps.generate(request, { signal, demand })) {
+        if (signal.aborted) return;
+        switch (event.type) {
+          case 'stage':
+            await enter(event.stage);
+            break;
+          case 'step':
+            if (event.frame !== null) deps.onFrame();
+            progress.stepEnded(index, event.step, event.frame);
+            stored.stepEnded();
+            break;
+          case 'image':
+            await enter('SAVING');
+            saving = saving.then(() => save({ index, request, image: event }));
+            await saving;
+            return;
+        }
+      }
+      if (!signal.aborted) throw new NoImage(`Expected image ${index} of ${generation.id}`);
+    },
+  };
+}
+
+/**
+ * Keeps stage and finished steps in the row: the stage that an image has entered last, the steps now and then,
+ * so that processes that start later, and this one after a crash, know them.
+ */
+function createStoredProgress(
+  { client, storeProgressEveryMs }: DrawDeps,
+  { id, runnerId }: Generation,
+  progress: RunProgress,
+) {
+  let storedStage: Stage | null = null;
+  let storedAt = performance.now();
+  const store = async () => {
+    const { stage, finishedSteps } = progress;
+    storedAt = performance.now();
+    await client.generation.updateMany({
+      where: { id, status: 'RUNNING', runnerId },
+      data: { stage, finishedSteps },
+    });
+  };
+  return {
+    async stageBegan() {
+      if (progress.stage === storedStage) return;
+      storedStage = progress.stage;
+      await store();
+    },
+    /** Not awaited: a step waits for no database. One that fails is made up for by the next. */
+    stepEnded() {
+      if (performance.now() - storedAt >= storeProgressEveryMs) store().catch(() => {});
+    },
+  };
+}
+
+/** Index to storage key, of the images that earlier runs have stored. */
 async function readyImages(client: PrismaClient, generationId: string) {
   const rows = await client.asset.findMany({
     where: { generationId },
@@ -55,7 +195,7 @@ async function readyImages(client: PrismaClient, generationId: string) {
   return new Map(rows.map((row) => [row.index ?? -1, row.storageKey]));
 }
 
-/** Files that an earlier attempt has written, and did not live to commit. */
+/** Deletes the files of this generation that an earlier run has written and not committed. */
 async function sweepFolder(
   { storage }: DrawDeps,
   generationId: string,
@@ -64,97 +204,6 @@ async function sweepFolder(
   const known = new Set(ready.values());
   for await (const { key } of storage.list(folderOf(generationId))) {
     if (!known.has(key)) await storage.delete(key);
-  }
-}
-
-/** One attempt at a generation. */
-class Drawing {
-  readonly #deps: DrawDeps;
-  readonly #generation: Generation;
-  readonly #live: LiveGeneration;
-  readonly #ready: Set<number>;
-  readonly #milliseconds: Map<Stage, number>;
-  #stage: Stage | null = null;
-  /** Images are saved one after the other, so that exactly one of them is the last. */
-  #saving: Promise<unknown> = Promise.resolve();
-
-  constructor(deps: DrawDeps, generation: Generation, live: LiveGeneration, ready: Set<number>) {
-    this.#deps = deps;
-    this.#generation = generation;
-    this.#live = live;
-    this.#ready = ready;
-    this.#milliseconds = new Map(
-      timingsOf(generation).map(({ stage, milliseconds }) => [stage, milliseconds]),
-    );
-  }
-
-  missing(): number[] {
-    const indexes = Array.from({ length: this.#generation.count }, (_, index) => index);
-    return indexes.filter((index) => !this.#ready.has(index));
-  }
-
-  async image(index: number, signal: AbortSignal): Promise<void> {
-    const { generate, events } = this.#deps;
-    const request = requestOf(this.#generation, index);
-    const channel = `owner:${this.#generation.ownerId}` as const;
-    const demand = this.#live.demandOf(index);
-    for await (const event of generate(request, { signal, demand })) {
-      if (signal.aborted) return;
-      switch (event.type) {
-        case 'stage':
-          await this.#enter(index, event.stage);
-          break;
-        case 'step':
-          events.publish(channel, this.#live.step(index, event.step, event.frame));
-          break;
-        case 'image':
-          await this.#enter(index, 'SAVING');
-          this.#saving = this.#saving.then(() => this.#save(index, request, event, signal));
-          await this.#saving;
-          return;
-      }
-    }
-    if (!signal.aborted) throw new NoImage(`Expected image ${index} of ${this.#generation.id}`);
-  }
-
-  /** The row says what most of it is busy with: the stage that an image has entered last. */
-  async #enter(index: number, stage: Stage): Promise<void> {
-    const { client, events } = this.#deps;
-    const { id, ownerId, runnerId } = this.#generation;
-    events.publish(`owner:${ownerId}`, this.#live.stage(index, stage));
-    if (stage === this.#stage) return;
-    this.#stage = stage;
-    await client.generation.updateMany({
-      where: { id, status: 'RUNNING', runnerId },
-      data: { stage },
-    });
-  }
-
-  async #save(
-    index: number,
-    request: ImageRequest,
-    image: Parameters<typeof saveImage>[2]['image'],
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (signal.aborted) return;
-    for (const { stage, milliseconds } of image.timings) {
-      this.#milliseconds.set(stage, (this.#milliseconds.get(stage) ?? 0) + milliseconds);
-    }
-    const timings = [...this.#milliseconds].map(([stage, milliseconds]) => ({
-      stage,
-      milliseconds,
-    }));
-    const isLast = this.#ready.size + 1 === this.#generation.count;
-    const isSaved = await saveImage(this.#deps, this.#generation, {
-      index,
-      request,
-      image,
-      timings,
-      isLast,
-    });
-    if (!isSaved) return;
-    this.#ready.add(index);
-    this.#live.imageEnded(index);
   }
 }
 

@@ -1,15 +1,15 @@
 import { DomainError, type ErrorCode } from '../../errors.ts';
-import type { Events } from '../../events/events.ts';
-import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Generation } from '../../generated/prisma/client.ts';
+import type { ChangeDeps } from '../event-log/change.ts';
 import { changeStatus, released } from '../generations/transition.ts';
 
 export type Cause = { readonly code: ErrorCode; readonly message: string };
 
-/** FAILED, unless it has ended or gone to another runner by now: then null. */
+/** RUNNING to FAILED; null where it has ended or another runner has it by now. */
 export function fail(
-  deps: { client: PrismaClient; events: Events },
+  deps: ChangeDeps,
   row: Pick<Generation, 'id' | 'runnerId'>,
-  { code, message }: Cause,
+  { code, message, finishedSteps }: Cause & { readonly finishedSteps?: number },
 ): Promise<Generation | null> {
   return changeStatus(deps, {
     id: row.id,
@@ -19,6 +19,7 @@ export function fail(
       finishedAt: new Date(),
       failureCode: code,
       failureMessage: message,
+      ...(finishedSteps === undefined ? {} : { finishedSteps }),
       ...released,
     },
     event: 'GenerationFailed',
@@ -26,13 +27,13 @@ export function fail(
   });
 }
 
-/** What its owner is told. A defect of ours is masked: its words are for the log. */
+/** What the owner of the generation is told. The words of a defect are for the log alone. */
 export function causeOf(error: unknown): Cause {
   if (error instanceof DomainError) return { code: error.code, message: error.message };
   return { code: 'INTERNAL_SERVER_ERROR', message: 'Something went wrong while it ran' };
 }
 
-/** May another attempt go well? A lost engine says so; of a defect we cannot know. */
+/** Whether another attempt may succeed: after the loss of an engine, and after a defect, whose cause is unknown. */
 export function isWorthAnotherAttempt(error: unknown): boolean {
   if (!(error instanceof DomainError)) return true;
   return error.code === 'ENGINE_FAILED' && 'retryable' in error && error.retryable === true;

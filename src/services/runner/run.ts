@@ -3,37 +3,37 @@ import type { Events } from '../../events/events.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Generate } from '../../inference/request.ts';
 import type { Storage } from '../../storage/storage.ts';
-import type { Live } from '../subscriptions/live.ts';
 import { type Claimant, claimNext, handBack, maxAttempts, renewLeases } from './claim.ts';
 import type { CrashPoint } from './crash-points.ts';
-import { type DrawDeps, drawGeneration } from './draw.ts';
+import { type Draw, type DrawDeps, drawGeneration } from './draw.ts';
 import { causeOf, fail, isWorthAnotherAttempt } from './fail.ts';
-import { recoverAbandoned, sweepOrphans } from './recover.ts';
-import type { Log } from './runner-log.ts';
-
-export { type CrashPoint, crashPoints } from './crash-points.ts';
-export type { Log } from './runner-log.ts';
+import { createPreviewLeases } from './preview-leases.ts';
+import { recoverAbandoned } from './recover.ts';
+import type { RunnerLog } from './runner-log.ts';
 
 export type RunnerOptions = {
   readonly client: PrismaClient;
   readonly events: Events;
   readonly storage: Storage;
-  readonly live: Live;
   readonly generate: Generate;
   /** Generations that run at once. */
   readonly concurrency: number;
-  /** Into the pictures' metadata, for example `Easel 0.1.0`. */
+  /** For the metadata of the images, for example `Easel 0.1.0`. */
   readonly software: string;
-  /** No other process works on this database: what runs at the start is a dead one's. */
+  /** No other process uses this database: what is RUNNING at the start ran in one that has died. */
   readonly alone: boolean;
-  readonly log: Log;
-  /** How long a process that says nothing is believed to live. */
+  readonly log: RunnerLog;
+  /** How long a claim holds that is not renewed. */
   readonly leaseMs?: number;
+  /** Least time between two writes of the progress of a generation into its row. */
+  readonly storeProgressEveryMs?: number;
   /** Called at each point; a test may end the process there. */
   readonly reached?: (point: CrashPoint) => void | Promise<void>;
 };
 
 export type Runner = {
+  /** Preview frames that the engine has made since the start. */
+  readonly framesComputed: number;
   /**
    * Claims no more, and hands back what runs: at once, whatever the engine still does with it. What it
    * may yet finish is not stored.
@@ -43,10 +43,10 @@ export type Runner = {
   stop(): Promise<void>;
 };
 
-/** Why a generation is let go of, when it is not for a fault. */
+/** Why a run is stopped, where it is not for a fault. */
 type Reason = 'canceled' | 'lost' | 'stopping';
 
-/** Takes up what waits, and draws it, until it is stopped. */
+/** Claims what waits, and draws it, until it is stopped. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   await recoverAbandoned(options, options.alone ? 'all' : 'expired');
   const runner = new GenerationRunner(options);
@@ -54,46 +54,52 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   return runner;
 }
 
-type Work = {
+type Run = {
   readonly generation: Generation;
   readonly stop: AbortController;
-  readonly ended: Promise<void>;
+  /** Null until its turn has come. */
+  draw: Draw | null;
+  ended: Promise<void>;
 };
 
 class GenerationRunner implements Runner {
   readonly #options: RunnerOptions;
   readonly #claimant: Claimant;
   readonly #draw: DrawDeps;
-  readonly #running = new Map<string, Work>();
-  readonly #sweep = new AbortController();
-  #sweeping: Promise<void> = Promise.resolve();
+  readonly #previews = createPreviewLeases();
+  readonly #running = new Map<string, Run>();
   #ticking: Promise<void> = Promise.resolve();
-  #filling: Promise<void> | null = null;
-  #isFillAgain = false;
+  #claiming: Promise<void> | null = null;
+  #isClaimAgain = false;
   #handingBack: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe = () => {};
+  framesComputed = 0;
 
   constructor(options: RunnerOptions) {
     const { client, events, leaseMs = 30_000, reached = () => {} } = options;
     this.#options = options;
     this.#claimant = { client, events, leaseMs, runnerId: randomUUID() };
-    this.#draw = { ...options, reached };
+    this.#draw = {
+      storeProgressEveryMs: 1_000,
+      ...options,
+      reached,
+      previews: this.#previews,
+      onFrame: () => {
+        this.framesComputed += 1;
+      },
+    };
   }
 
   async start(): Promise<void> {
-    const { events, client, storage, log } = this.#options;
-    this.#unsubscribe = await events.subscribe('queue', (message) => {
-      if (message.type === 'queued') this.#fill();
-      if (message.type === 'canceled') this.#letGo(message.generationId, 'canceled');
+    this.#unsubscribe = await this.#options.events.subscribe('runners', (message) => {
+      if (message.type === 'queued') this.#claimSoon();
+      if (message.type === 'canceled') this.#stopRun(message.generationId, 'canceled');
+      if (message.type === 'previews-wanted') this.#previews.heard(message);
     });
     this.#timer = setInterval(() => this.#tick(), this.#claimant.leaseMs / 3);
     this.#timer.unref();
-    this.#fill();
-    this.#sweeping = sweepOrphans(client, storage, this.#sweep.signal).then(
-      (deleted) => deleted > 0 && log.info({ deleted }, 'cleared away files without a row'),
-      (error: unknown) => log.error({ err: error }, 'could not look for files without a row'),
-    ) as Promise<void>;
+    this.#claimSoon();
   }
 
   handBack(): Promise<void> {
@@ -105,7 +111,6 @@ class GenerationRunner implements Runner {
     await this.handBack();
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
     await this.#ticking;
-    await this.#sweeping;
   }
 
   get #isStopping(): boolean {
@@ -115,56 +120,59 @@ class GenerationRunner implements Runner {
   async #handBackAll(): Promise<void> {
     clearInterval(this.#timer);
     this.#unsubscribe();
-    this.#sweep.abort();
+    this.#previews.close();
     const running = [...this.#running.values()];
-    // What is being claimed at this moment is handed back by whoever claims it.
-    await Promise.all([...running.map((work) => this.#giveUp(work)), this.#filling]);
+    // What is being claimed at this moment is handed back where it is claimed.
+    await Promise.all([...running.map((run) => this.#handBackRun(run)), this.#claiming]);
   }
 
-  /** Stopping is no fault of its own: this attempt does not count. */
-  async #giveUp({ generation, stop }: Work): Promise<void> {
-    if (stop.signal.aborted) return; // Its end is being written down.
+  /** A stop is no fault of the generation: this attempt does not count. */
+  async #handBackRun({ generation, stop, draw }: Run): Promise<void> {
+    if (stop.signal.aborted) return; // Its end is being stored.
     stop.abort('stopping' satisfies Reason);
     const { log } = this.#options;
     const fields = { generationId: generation.id, attempts: generation.attempts };
+    const finishedSteps = draw?.finishedSteps;
     try {
-      const waits = await handBack(this.#options, generation, { counts: false });
-      if (waits !== null) log.info(fields, 'stopping: it waits again');
+      const row = await handBack(this.#options, generation, { counts: false, finishedSteps });
+      if (row === null) return;
+      log.info(fields, 'stopping: queued again');
+      this.#options.events.publish('runners', { type: 'queued' });
     } catch (error) {
-      log.error({ ...fields, err: error }, 'could not hand it back: it waits for its lease to end');
+      log.error({ ...fields, err: error }, 'could not hand it back: queued when its lease ends');
     }
   }
 
-  #letGo(id: string, reason: Reason): void {
+  #stopRun(id: string, reason: Reason): void {
     this.#running.get(id)?.stop.abort(reason);
   }
 
-  /** Leases are renewed; what others have let lapse waits again; what no bell was heard for is found. */
+  /** Renews leases, queues again what other runners have let expire, and claims what no message told of. */
   #tick(): void {
     this.#ticking = this.#ticking.then(async () => {
       try {
         const ids = [...this.#running.keys()];
-        const ours = await renewLeases(this.#claimant, ids);
-        for (const id of ids) if (!ours.has(id)) this.#letGo(id, 'lost');
+        const kept = await renewLeases(this.#claimant, ids);
+        for (const id of ids) if (!kept.has(id)) this.#stopRun(id, 'lost');
         await recoverAbandoned(this.#options, 'expired');
-        this.#fill();
+        this.#claimSoon();
       } catch (error) {
         this.#options.log.error({ err: error }, 'could not renew the leases');
       }
     });
   }
 
-  /** One claim after the other; a bell that rings meanwhile is heard. */
-  #fill(): void {
+  /** One claim after the other; a request that comes meanwhile is not lost. */
+  #claimSoon(): void {
     if (this.#isStopping) return;
-    if (this.#filling) {
-      this.#isFillAgain = true;
+    if (this.#claiming) {
+      this.#isClaimAgain = true;
       return;
     }
-    this.#isFillAgain = false;
-    this.#filling = this.#claimAll().finally(() => {
-      this.#filling = null;
-      if (this.#isFillAgain) this.#fill();
+    this.#isClaimAgain = false;
+    this.#claiming = this.#claimAll().finally(() => {
+      this.#claiming = null;
+      if (this.#isClaimAgain) this.#claimSoon();
     });
   }
 
@@ -173,8 +181,8 @@ class GenerationRunner implements Runner {
       while (this.#hasRoom()) {
         const generation = await claimNext(this.#claimant);
         if (generation === null) return;
-        const work = this.#begin(generation);
-        if (this.#isStopping) await this.#giveUp(work);
+        const run = this.#begin(generation);
+        if (this.#isStopping) await this.#handBackRun(run);
       }
     } catch (error) {
       this.#options.log.error({ err: error }, 'could not claim');
@@ -190,46 +198,60 @@ class GenerationRunner implements Runner {
     );
   }
 
-  #begin(generation: Generation): Work {
+  #begin(generation: Generation): Run {
     const others = [...this.#running.values()].map(({ ended }) => ended);
     const turn = isLastAttempt(generation) ? Promise.all(others) : Promise.resolve();
     const stop = new AbortController();
-    const ended = this.#run(generation, stop, turn).finally(() => {
+    const run: Run = { generation, stop, draw: null, ended: Promise.resolve() };
+    this.#running.set(generation.id, run);
+    run.ended = this.#run(run, turn).finally(() => {
       this.#running.delete(generation.id);
-      this.#fill();
+      this.#claimSoon();
     });
-    const work = { generation, stop, ended };
-    this.#running.set(generation.id, work);
-    return work;
+    return run;
   }
 
-  /** Never rejects: where not even the end can be written down, the lease runs out. */
-  async #run(generation: Generation, stop: AbortController, turn: Promise<unknown>): Promise<void> {
-    const { log } = this.#options;
+  /** Never rejects: where not even the end can be stored, the lease expires. */
+  async #run(run: Run, turn: Promise<unknown>): Promise<void> {
+    const { generation, stop } = run;
     try {
       await Promise.race([turn, aborted(stop.signal)]);
-      if (!stop.signal.aborted) await drawGeneration(this.#draw, generation, stop);
-      if (stop.signal.aborted) await this.#settle(generation, stop.signal.reason);
+      if (!stop.signal.aborted) {
+        run.draw = drawGeneration(this.#draw, generation, stop);
+        await run.draw.ended;
+      }
+      if (stop.signal.aborted) await this.#settle(run, stop.signal.reason);
     } catch (error) {
       try {
-        await this.#settle(generation, isReason(stop.signal.reason) ? stop.signal.reason : error);
+        await this.#settle(run, isReason(stop.signal.reason) ? stop.signal.reason : error);
       } catch (fault) {
-        log.error({ generationId: generation.id, err: fault }, 'could not write down how it ended');
+        const fields = { generationId: generation.id, err: fault };
+        this.#options.log.error(fields, 'could not store how it ended');
       }
     }
   }
 
-  async #settle(generation: Generation, reason: unknown): Promise<void> {
+  async #settle({ generation, draw }: Run, reason: unknown): Promise<void> {
     const { log } = this.#options;
     const fields = { generationId: generation.id, attempts: generation.attempts };
-    if (reason === 'canceled' || reason === 'stopping') return; // Its row says so already.
-    if (reason === 'lost') return log.warn(fields, 'another runner has it now: let go');
+    const finishedSteps = draw?.finishedSteps ?? generation.finishedSteps;
+    if (reason === 'stopping') return; // Its row says so already.
+    if (reason === 'canceled') return this.#keepFinishedSteps(generation, finishedSteps);
+    if (reason === 'lost') return log.warn(fields, 'another runner has it now: stopped');
     if (isWorthAnotherAttempt(reason) && (await this.#attempts(generation)) < maxAttempts) {
-      await handBack(this.#options, generation, { counts: true });
-      return log.warn({ ...fields, err: reason }, 'it waits again');
+      await handBack(this.#options, generation, { counts: true, finishedSteps });
+      return log.warn({ ...fields, err: reason }, 'queued again');
     }
-    await fail(this.#options, generation, causeOf(reason));
-    log.error({ ...fields, err: reason }, 'it has failed');
+    await fail(this.#options, generation, { ...causeOf(reason), finishedSteps });
+    log.error({ ...fields, err: reason }, 'failed');
+  }
+
+  /** Of a generation that was cancelled elsewhere, so that its progress does not fall. */
+  async #keepFinishedSteps({ id }: Generation, finishedSteps: number): Promise<void> {
+    await this.#options.client.generation.updateMany({
+      where: { id, status: 'CANCELED', finishedSteps: { lt: finishedSteps } },
+      data: { finishedSteps },
+    });
   }
 
   /** As the row counts them: an image that was finished in this attempt has set them back. */
@@ -240,8 +262,8 @@ class GenerationRunner implements Runner {
 }
 
 /**
- * One more loss of its engine would be its end. So it runs alone, where it can be nobody's fault but its own;
- * until then what has seen an engine die goes on beside the others, who need not wait for it.
+ * After one more loss of its engine it has failed. So it runs alone, where the loss can be due to nothing else;
+ * in earlier attempts it runs beside the others, so that they need not wait for it.
  */
 function isLastAttempt({ attempts }: Generation): boolean {
   return attempts >= maxAttempts;

@@ -10,19 +10,20 @@ import {
   samplers,
 } from '../../inference/request.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { announce } from '../event-log/announce.ts';
-import { append } from '../event-log/log.ts';
-import { released } from '../generations/transition.ts';
+import { change } from '../event-log/change.ts';
+import { released, subjectOf } from '../generations/transition.ts';
 import type { CrashPoint } from './crash-points.ts';
 
 export type Timings = readonly { readonly stage: Stage; readonly milliseconds: number }[];
 
-type FinishedImage = {
+export type FinishedImage = {
   readonly index: number;
   readonly request: ImageRequest;
   readonly image: Extract<EngineEvent, { type: 'image' }>;
   /** Of all images of the generation up to this one. */
   readonly timings: Timings;
+  /** In all images of the generation. */
+  readonly finishedSteps: number;
   /** With it the generation has SUCCEEDED. */
   readonly isLast: boolean;
 };
@@ -41,8 +42,8 @@ export function folderOf(generationId: string): string {
 }
 
 /**
- * First the file, then the row, then the news: a row always has its file, and a file without a row is only
- * what a crash leaves behind, to be swept. False where the generation is not this runner's any more.
+ * First the file, then the row, then the news: a row always has its file, and a file without a row is left by a
+ * crash alone, and deleted later. False where the generation is not this runner's any more.
  * @throws StorageFull and what else storage, images and database throw
  */
 export async function saveImage(
@@ -63,7 +64,7 @@ export async function saveImage(
   const storageKey = `${folderOf(generation.id)}${finished.index}-${randomUUID()}.png`;
   await deps.storage.write(storageKey, png);
   await deps.reached('file-renamed');
-  const numbers = await commit(deps, generation, finished, {
+  const isCommitted = await commit(deps, generation, finished, {
     width,
     height,
     format: 'PNG',
@@ -72,14 +73,8 @@ export async function saveImage(
     storageKey,
     placeholder: placeholderOf(rgb, width, height),
   });
-  if (numbers === null) {
-    await deps.storage.delete(storageKey);
-    return false;
-  }
-  await deps.reached('after-commit');
-  await deps.reached('before-publish');
-  for (const number of numbers) announce(deps.events, subjectOf(generation), number);
-  return true;
+  if (!isCommitted) await deps.storage.delete(storageKey);
+  return isCommitted;
 }
 
 type StoredFile = Pick<
@@ -87,29 +82,33 @@ type StoredFile = Pick<
   'width' | 'height' | 'format' | 'bytes' | 'sha256' | 'storageKey' | 'placeholder'
 >;
 
-/** One transaction: the row of the image, the state of its generation, their events. Null: not ours any more. */
+/** The row of the image, the state of its generation, their events. False: not this runner's any more. */
 function commit(
-  { client, reached }: SaveDeps,
+  deps: SaveDeps,
   generation: Generation,
-  { index, request, image, timings, isLast }: FinishedImage,
+  { index, request, image, timings, finishedSteps, isLast }: FinishedImage,
   file: StoredFile,
-): Promise<number[] | null> {
+): Promise<boolean> {
   const subject = subjectOf(generation);
-  return client.$transaction(async (tx) => {
+  return change(deps, async ({ tx, record }) => {
     const { count } = await tx.generation.updateMany({
       where: { id: generation.id, status: 'RUNNING', runnerId: generation.runnerId },
-      // An image is progress: what took the engine down before has not done so this time.
-      data: { attempts: 1, timings: [...timings], ...(isLast ? succeeded(image) : {}) },
+      // An image is progress: an engine that was lost before did not fail this time.
+      data: {
+        attempts: 1,
+        timings: [...timings],
+        finishedSteps,
+        ...(isLast ? succeeded(image) : {}),
+      },
     });
-    if (count === 0) return null;
+    if (count === 0) return false;
     const { id: assetId } = await tx.asset.create({
       data: { ...subject, ...file, index, seed: request.seed },
       select: { id: true },
     });
-    const numbers = [await append(tx, { ...subject, type: 'GenerationImageReady', assetId })];
-    if (isLast) numbers.push(await append(tx, { ...subject, type: 'GenerationSucceeded' }));
-    await reached('before-commit');
-    return numbers;
+    record({ ...subject, type: 'GenerationImageReady', assetId });
+    if (isLast) record({ ...subject, type: 'GenerationSucceeded' });
+    return true;
   });
 }
 
@@ -120,10 +119,6 @@ function succeeded({ provenance }: FinishedImage['image']) {
     provenance: { ...provenance },
     ...released,
   } as const;
-}
-
-function subjectOf({ ownerId, projectId, id: generationId }: Generation) {
-  return { ownerId, projectId, generationId };
 }
 
 /** In a thread of the pool: of a 4K picture it would hold up the API for tens of milliseconds. */

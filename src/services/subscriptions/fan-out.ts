@@ -1,123 +1,150 @@
-import type { Events, Message } from '../../events/events.ts';
+import type { Events, FrameMessage, Message, ProgressMessage, Scope } from '../../events/events.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { currentNumbers } from '../event-log/log.ts';
-import type { ProgressMessage, Scope } from './live.ts';
 
-/** A viewer's ear. Called for its own scope only: whoever watches something idle is not woken. */
+/** One subscriber. Called for its own scope only: a subscriber of something idle is not woken. */
 export type Listener = {
+  /** State changes up to this number are committed. */
   logged(number: number): void;
   progress(message: ProgressMessage): void;
+  frame(message: FrameMessage): void;
 };
 
-export type Audience = {
+export type FanOut = {
   /** Resolves when listening. */
   join(ownerId: string, scope: Scope, listener: Listener): Promise<() => void>;
+  close(): void;
 };
 
-/** How often the log itself is asked for what no news came of. */
-const lookEveryMs = 5_000;
+/** How often the log itself is asked for changes whose message was lost. */
+const checkEveryMs = 5_000;
 
-type House = {
-  /** Number up to which the seats have heard of every state change. */
+type Owner = {
+  /** Number up to which the listeners were told of every state change. */
   known: number;
-  /** Numbers beyond that of which they have. */
-  readonly news: Set<number>;
-  readonly seats: Map<string, Set<Listener>>;
+  /** Numbers beyond that of which they were told. */
+  readonly told: Set<number>;
+  readonly listeners: Map<string, Set<Listener>>;
   readonly unsubscribe: Promise<() => void>;
 };
 
 /**
- * All viewers of this process behind one subscription per owner, each found by what it watches. News can get
- * lost: a change may be committed by a database that dies before it says so, and then nobody announces it. So
- * while anybody listens, the log's numbers are compared with what was heard: one query for all, every few seconds.
+ * All subscribers of this process behind one subscription per owner, each found by its scope. Messages can get
+ * lost: a change may be committed by a database that dies before it answers, and then nobody announces it. So
+ * while there are listeners, the log's numbers are compared with those heard of: one query for all, every few
+ * seconds.
  */
-export function createAudience({
+export async function startFanOut({
   client,
   events,
+  onFrame,
 }: {
   client: PrismaClient;
   events: Events;
-}): Audience {
-  const houses = new Map<string, House>();
+  /** Called for every frame, before its listeners. */
+  onFrame: (message: FrameMessage) => void;
+}): Promise<FanOut> {
+  const owners = new Map<string, Owner>();
   let timer: NodeJS.Timeout | undefined;
-  const look = async () => {
-    // Who listens is not told of a database that fails: the next look may go well.
-    const numbers = await currentNumbers(client, [...houses.keys()]).catch(() => new Map());
+  const check = async () => {
+    // The listeners are not told of a database that fails: the next check may succeed.
+    const numbers = await currentNumbers(client, [...owners.keys()]).catch(() => new Map());
     for (const [ownerId, number] of numbers) {
-      const house = houses.get(ownerId);
-      if (house !== undefined) catchUp(house, number);
+      const owner = owners.get(ownerId);
+      if (owner !== undefined) catchUp(owner, number);
     }
   };
-  const open = (ownerId: string): House => {
-    const seats: House['seats'] = new Map();
-    const house: House = {
+  const open = (ownerId: string): Owner => {
+    const owner: Owner = {
       known: 0,
-      news: new Set(),
-      seats,
-      unsubscribe: events.subscribe(`owner:${ownerId}`, (message) => deliver(house, message)),
+      told: new Set(),
+      listeners: new Map(),
+      unsubscribe: events.subscribe(`owner:${ownerId}`, (message) => {
+        if (message.type === 'frame') onFrame(message);
+        deliver(owner, message);
+      }),
     };
-    houses.set(ownerId, house);
-    timer ??= setInterval(look, lookEveryMs).unref();
-    return house;
+    owners.set(ownerId, owner);
+    timer ??= setInterval(check, checkEveryMs).unref();
+    return owner;
   };
   const close = (ownerId: string) => {
-    houses.delete(ownerId);
-    if (houses.size > 0) return;
+    owners.delete(ownerId);
+    if (owners.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   };
+  const unsubscribe = await events.subscribe('progress', (message) => {
+    const owner = message.type === 'progress' ? owners.get(message.ownerId) : undefined;
+    if (owner !== undefined) deliver(owner, message);
+  });
   return {
     async join(ownerId, scope, listener) {
-      const house = houses.get(ownerId) ?? open(ownerId);
+      const owner = owners.get(ownerId) ?? open(ownerId);
       const key = keyOf(scope);
-      const row = house.seats.get(key) ?? new Set();
-      house.seats.set(key, row.add(listener));
+      const together = owner.listeners.get(key) ?? new Set();
+      owner.listeners.set(key, together.add(listener));
       const leave = () => {
-        row.delete(listener);
-        if (row.size === 0 && house.seats.get(key) === row) house.seats.delete(key);
-        if (house.seats.size > 0 || houses.get(ownerId) !== house) return;
+        together.delete(listener);
+        if (together.size === 0 && owner.listeners.get(key) === together)
+          owner.listeners.delete(key);
+        if (owner.listeners.size > 0 || owners.get(ownerId) !== owner) return;
         close(ownerId);
         // Where subscribing failed, `join` has said so, and there is nothing to leave.
-        house.unsubscribe.then(
-          (unsubscribe) => unsubscribe(),
+        owner.unsubscribe.then(
+          (end) => end(),
           () => {},
         );
       };
       try {
-        await house.unsubscribe;
+        await owner.unsubscribe;
       } catch (error) {
         leave();
         throw error;
       }
       return leave;
     },
+    close() {
+      clearInterval(timer);
+      unsubscribe();
+    },
   };
 }
 
-function deliver(house: House, message: Message): void {
-  if (message.type !== 'logged' && message.type !== 'progress') return;
-  if (message.type === 'logged' && message.cursor > house.known) house.news.add(message.cursor);
-  const scopes: Scope[] = [
-    { type: 'generation', id: message.generationId },
-    { type: 'project', id: message.projectId },
-    { type: 'owner', id: message.ownerId },
-  ];
-  for (const scope of scopes) {
-    for (const listener of [...(house.seats.get(keyOf(scope)) ?? [])]) {
+function deliver(owner: Owner, message: Message): void {
+  if (message.type !== 'logged' && message.type !== 'progress' && message.type !== 'frame') return;
+  if (message.type === 'logged' && message.cursor > owner.known) owner.told.add(message.cursor);
+  for (const scope of scopesOf(message)) {
+    // A copy: a listener that leaves while it is called changes the set.
+    for (const listener of [...(owner.listeners.get(keyOf(scope)) ?? [])]) {
       if (message.type === 'logged') listener.logged(message.cursor);
-      else listener.progress(message);
+      else if (message.type === 'progress') listener.progress(message);
+      else listener.frame(message);
     }
   }
 }
 
-/** Where a number up to this one was not heard of: whose change it was is not known, so all seats look. */
-function catchUp(house: House, number: number): void {
-  const heard = [...house.news].filter((news) => news <= number);
-  const missing = number - house.known - heard.length;
-  house.known = number;
-  for (const news of heard) house.news.delete(news);
+function scopesOf(message: {
+  readonly ownerId: string;
+  readonly projectId: string | null;
+  readonly generationId: string | null;
+}): Scope[] {
+  const { ownerId, projectId, generationId } = message;
+  return [
+    ...(generationId === null ? [] : [{ type: 'generation', id: generationId } as const]),
+    ...(projectId === null ? [] : [{ type: 'project', id: projectId } as const]),
+    { type: 'owner', id: ownerId },
+  ];
+}
+
+/** Where no message came of a number up to this one: which scope it belongs to is unknown, so all listeners look. */
+function catchUp(owner: Owner, number: number): void {
+  const told = [...owner.told].filter((one) => one <= number);
+  const missing = number - owner.known - told.length;
+  owner.known = number;
+  for (const one of told) owner.told.delete(one);
   if (missing === 0) return;
-  for (const listener of [...house.seats.values()].flatMap((row) => [...row])) {
+  for (const listener of [...owner.listeners.values()].flatMap((together) => [...together])) {
     listener.logged(number);
   }
 }

@@ -1,43 +1,62 @@
-import type { Frame } from '../../events/events.ts';
+import type { PreviewFrame } from '../../events/events.ts';
 import { type EncodedPicture, encodeFrame } from '../../images/encode.ts';
-import type { PreviewFormat, PreviewView } from './views.ts';
 
-/** Frames since the start: made by the engine, and turned into files. */
-export type FrameCounters = { framesComputed: number; framesEncoded: number };
+export type PreviewFormat = 'WEBP' | 'JPEG';
+
+/** What a viewer wants of the frames. */
+export type PreviewOptions = {
+  readonly format: PreviewFormat;
+  /** Longest side in pixels; null: the frame's own size. */
+  readonly maxSize: number | null;
+  /** At most one frame of an image per this many milliseconds. */
+  readonly everyMs: number;
+};
 
 /** A frame of one image, as it came. */
-export type ImageFrame = {
+export type ImagePreview = {
   readonly index: number;
   readonly step: number;
-  readonly frame: Frame;
+  readonly frame: PreviewFrame;
   /** Longest side of the finished image, in pixels: no preview is larger. */
   readonly imageSide: number;
 };
 
-export type Frames = {
-  readonly counters: FrameCounters;
+/** A frame of image `index` after `step` steps, as a viewer gets it. */
+export type PreviewView = {
+  readonly index: number;
+  readonly step: number;
+  readonly width: number;
+  readonly height: number;
+  readonly dataUrl: string;
+};
+
+export type FrameEncoder = {
+  /** Encodings that were made since the start. */
+  readonly framesEncoded: number;
   /** As a viewer wants it. Viewers that want the same share the work. */
   encode(
-    image: ImageFrame,
-    options: { format: PreviewFormat; maxSize: number | null },
+    image: ImagePreview,
+    options: Pick<PreviewOptions, 'format' | 'maxSize'>,
   ): Promise<PreviewView>;
 };
 
-export function createFrames(): Frames {
-  const counters: FrameCounters = { framesComputed: 0, framesEncoded: 0 };
+export function createFrameEncoder(): FrameEncoder {
+  let framesEncoded = 0;
   // Weak: an encoding lives as long as its frame, which goes when no viewer waits for it.
-  const encodings = new WeakMap<Frame, Map<string, Promise<EncodedPicture>>>();
-  const encodeOnce = (frame: Frame, format: PreviewFormat, maxSize: number | null) => {
+  const encodings = new WeakMap<PreviewFrame, Map<string, Promise<EncodedPicture>>>();
+  const encodeOnce = (frame: PreviewFrame, format: PreviewFormat, maxSize: number | null) => {
     const known = encodings.get(frame) ?? new Map<string, Promise<EncodedPicture>>();
     encodings.set(frame, known);
     const key = `${format} ${maxSize}`;
     const encoding = known.get(key) ?? encodeFrame(frame, { format, maxSize });
-    if (!known.has(key)) counters.framesEncoded += 1;
+    if (!known.has(key)) framesEncoded += 1;
     known.set(key, encoding);
     return encoding;
   };
   return {
-    counters,
+    get framesEncoded() {
+      return framesEncoded;
+    },
     async encode({ index, step, frame, imageSide }, { format, maxSize }) {
       const bounded = maxSize === null ? null : Math.min(maxSize, imageSide);
       const { bytes, width, height, mime } = await encodeOnce(frame, format, bounded);

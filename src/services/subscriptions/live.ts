@@ -1,18 +1,9 @@
-import type { Frame, Message } from '../../events/events.ts';
-import type { Generation } from '../../generated/prisma/client.ts';
-import {
-  createPreviewDemand,
-  type PreviewDemand,
-  type Stage,
-  setPreviewDemand,
-} from '../../inference/request.ts';
-import { createEstimate, type Estimate } from '../generations/estimate.ts';
-import { createFrames, type Frames, type ImageFrame } from './frames.ts';
-
-/** Whose events: one generation's, one project's, or all of an owner's. */
-export type Scope = { readonly type: 'generation' | 'project' | 'owner'; readonly id: string };
-
-export type ProgressMessage = Extract<Message, { type: 'progress' }>;
+import { LRUCache } from 'lru-cache';
+import type { Events, FrameMessage, ProgressMessage } from '../../events/events.ts';
+import type { Stage } from '../../inference/request.ts';
+import type { Estimate } from '../generations/estimate.ts';
+import { stageOf } from '../generations/state.ts';
+import type { ImagePreview } from './frames.ts';
 
 /** Steps in all images of a generation. */
 export type LiveProgress = {
@@ -22,180 +13,91 @@ export type LiveProgress = {
   readonly estimatedFinishAt: Date | null;
 };
 
-/** A generation that runs in this process, as its runner sees it. */
-export type LiveGeneration = {
-  demandOf(index: number): PreviewDemand;
-  /** Each gives what is to be published. */
-  stage(index: number, stage: Stage): ProgressMessage;
-  step(index: number, step: number, frame: Frame | null): ProgressMessage;
-  /** The image is stored: its last frame is no preview any more. */
-  imageEnded(index: number): void;
-  end(): void;
-};
-
-/**
- * What runs in this process right now, and who wants to see frames of it. Memory only: it is told
- * to viewers that come late, and gone without harm when the process dies.
- */
+/** What this process has heard from the runners of all processes. Memory only, and lost without harm. */
 export type Live = {
-  readonly frames: Frames;
-  readonly estimate: Estimate;
-  /** `ready`: the images that an earlier attempt has left. */
-  begin(generation: Generation, ready: ReadonlySet<number>): LiveGeneration;
+  /** Null where no runner was heard of that works on it now. */
   progress(generationId: string): LiveProgress | null;
-  /** When all that runs here is thought to be done, in milliseconds since 1970. */
+  /** The most that was heard of, also when its run has ended; 0 where nothing was. */
+  finishedSteps(generationId: string): number;
+  /** When all that runs is thought to be done, in milliseconds since 1970. */
   busyUntil(): number;
-  latestFrames(generationId: string): ImageFrame[];
-  /** From now on frames are made for this viewer, until it withdraws. */
-  want(scope: Scope, everyMs: number): () => void;
+  /** The newest frame of every image that is not stored yet, where a viewer of this process wanted frames. */
+  latestFrames(generationId: string): ImagePreview[];
+  heardFrame(message: FrameMessage): void;
+  close(): void;
 };
 
-type Wish = { readonly scope: Scope; readonly everyMs: number };
+type Run = {
+  progress: ProgressMessage;
+  finishedSteps: number;
+  lastStepAt: number | null;
+  isRunning: boolean;
+};
 
-export function createLive(): Live {
-  const frames = createFrames();
-  const estimate = createEstimate();
-  const running = new Map<string, Run>();
-  const wishes = new Set<Wish>();
-  const everyMsFor = (generation: Generation) => {
-    const wanted = [...wishes].filter(({ scope }) => covers(scope, generation));
-    return wanted.length === 0 ? null : Math.min(...wanted.map(({ everyMs }) => everyMs));
+/** Generations that are remembered; of more than these the least recent are forgotten. */
+const remembered = 10_000;
+
+/** Resolves when listening. Learns from what it hears how long steps take. */
+export async function startLive(events: Events, estimate: Estimate): Promise<Live> {
+  const runs = new LRUCache<string, Run>({ max: remembered });
+  const running = new Set<string>();
+  const frames = new LRUCache<string, Map<number, ImagePreview>>({ max: 1_000 });
+
+  const progressed = (message: ProgressMessage) => {
+    const { generationId, isStep, finishedSteps, at } = message;
+    const earlier = runs.get(generationId);
+    const lastStepAt = earlier?.lastStepAt ?? null;
+    if (isStep && lastStepAt !== null) estimate.sawStep(message, at - lastStepAt);
+    runs.set(generationId, {
+      progress: message,
+      finishedSteps: Math.max(finishedSteps, earlier?.finishedSteps ?? 0),
+      lastStepAt: isStep ? at : lastStepAt,
+      isRunning: true,
+    });
+    running.add(generationId);
   };
-  const renewDemand = (scope: Scope) => {
-    for (const run of running.values()) {
-      if (covers(scope, run.generation)) run.demand(everyMsFor(run.generation));
-    }
+  const stored = (generationId: string, index: number, at: number) => {
+    frames.get(generationId)?.delete(index);
+    const run = runs.get(generationId);
+    if (run === undefined || run.lastStepAt === null || run.progress.stepsLeft > 0) return;
+    estimate.sawEnding(run.progress, at - run.lastStepAt);
   };
+  const ended = (generationId: string) => {
+    frames.delete(generationId);
+    running.delete(generationId);
+    const run = runs.get(generationId);
+    if (run !== undefined) Object.assign(run, { isRunning: false, lastStepAt: null });
+  };
+  const finishAt = ({ progress }: Run) => {
+    const ms = estimate.left(progress, progress.stepsLeft);
+    return ms === null ? null : new Date(progress.at + ms);
+  };
+  const unsubscribe = await events.subscribe('progress', (message) => {
+    if (message.type === 'progress') progressed(message);
+    if (message.type === 'image-stored') stored(message.generationId, message.index, message.at);
+    if (message.type === 'run-ended') ended(message.generationId);
+  });
   return {
-    frames,
-    estimate,
-    begin(generation, ready) {
-      const run = new Run(generation, ready, estimate);
-      running.set(generation.id, run);
-      run.demand(everyMsFor(generation));
-      return {
-        demandOf: (index) => run.demands[index]!,
-        stage: (index, stage) => run.stageChanged(index, stage),
-        step: (index, step, frame) => {
-          if (frame !== null) frames.counters.framesComputed += 1;
-          return run.stepEnded(index, step, frame);
-        },
-        imageEnded: (index) => run.imageEnded(index),
-        end: () => {
-          if (running.get(generation.id) === run) running.delete(generation.id);
-        },
-      };
+    progress(generationId) {
+      const run = runs.get(generationId);
+      if (!run?.isRunning) return null;
+      const { stage, totalSteps } = run.progress;
+      const { finishedSteps } = run;
+      return { stage: stageOf(stage), finishedSteps, totalSteps, estimatedFinishAt: finishAt(run) };
     },
-    progress: (generationId) => running.get(generationId)?.progress() ?? null,
-    busyUntil: () => {
-      const ends = [...running.values()].map((run) => run.progress().estimatedFinishAt);
-      return Math.max(Date.now(), ...ends.map((end) => end?.getTime() ?? 0));
+    finishedSteps: (generationId) => runs.get(generationId)?.finishedSteps ?? 0,
+    busyUntil() {
+      const ends = [...running].map((id) => {
+        const run = runs.peek(id);
+        return (run && finishAt(run)?.getTime()) ?? 0;
+      });
+      return Math.max(Date.now(), ...ends);
     },
-    latestFrames: (generationId) => [...(running.get(generationId)?.latest.values() ?? [])],
-    want(scope, everyMs) {
-      const wish = { scope, everyMs };
-      wishes.add(wish);
-      renewDemand(scope);
-      return () => {
-        if (wishes.delete(wish)) renewDemand(scope);
-      };
+    latestFrames: (generationId) => [...(frames.get(generationId)?.values() ?? [])],
+    heardFrame({ generationId, index, step, frame, imageSide }) {
+      const known = frames.get(generationId) ?? new Map<number, ImagePreview>();
+      frames.set(generationId, known.set(index, { index, step, frame, imageSide }));
     },
+    close: unsubscribe,
   };
-}
-
-/** The memory of one running generation. */
-class Run {
-  readonly generation: Generation;
-  readonly demands: readonly PreviewDemand[];
-  readonly latest = new Map<number, ImageFrame>();
-  readonly #steps: number[];
-  readonly #estimate: Estimate;
-  #stage: Stage = 'LOADING_MODEL';
-  #lastStepAt: number | null = null;
-
-  constructor(generation: Generation, ready: ReadonlySet<number>, estimate: Estimate) {
-    const indexes = Array.from({ length: generation.count }, (_, index) => index);
-    this.generation = generation;
-    this.demands = indexes.map(() => createPreviewDemand());
-    this.#steps = indexes.map((index) => (ready.has(index) ? generation.steps : 0));
-    this.#estimate = estimate;
-  }
-
-  demand(everyMs: number | null): void {
-    for (const demand of this.demands) setPreviewDemand(demand, everyMs);
-  }
-
-  stageChanged(index: number, stage: Stage): ProgressMessage {
-    this.#stage = stage;
-    return this.#message(index, null);
-  }
-
-  stepEnded(index: number, step: number, frame: Frame | null): ProgressMessage {
-    const now = Date.now();
-    if (this.#lastStepAt !== null) this.#estimate.sawStep(this.generation, now - this.#lastStepAt);
-    this.#lastStepAt = now;
-    this.#steps[index] = step;
-    if (frame !== null) this.latest.set(index, { index, step, frame, imageSide: this.#imageSide });
-    return this.#message(index, frame);
-  }
-
-  imageEnded(index: number): void {
-    this.latest.delete(index);
-    if (this.#lastStepAt !== null && this.#left === 0) {
-      this.#estimate.sawEnding(this.generation, Date.now() - this.#lastStepAt);
-    }
-  }
-
-  progress(): LiveProgress {
-    const totalSteps = this.generation.steps * this.generation.count;
-    const leftMs = this.#estimate.left(this.generation, this.#left);
-    return {
-      stage: this.#stage,
-      finishedSteps: totalSteps - this.#left,
-      totalSteps,
-      estimatedFinishAt: leftMs === null ? null : new Date(Date.now() + leftMs),
-    };
-  }
-
-  get #left(): number {
-    return this.#steps.reduce(
-      (left, step) => left - step,
-      this.generation.steps * this.#steps.length,
-    );
-  }
-
-  get #imageSide(): number {
-    return Math.max(this.generation.width, this.generation.height);
-  }
-
-  #message(index: number, frame: Frame | null): ProgressMessage {
-    const { id, ownerId, projectId } = this.generation;
-    const { stage, finishedSteps, totalSteps, estimatedFinishAt } = this.progress();
-    return {
-      type: 'progress',
-      ownerId,
-      projectId,
-      generationId: id,
-      index,
-      stage,
-      step: this.#steps[index] ?? 0,
-      finishedSteps,
-      totalSteps,
-      imageSide: this.#imageSide,
-      at: Date.now(),
-      estimatedFinishAt: estimatedFinishAt?.getTime() ?? null,
-      ...(frame === null ? {} : { frame }),
-    };
-  }
-}
-
-function covers(scope: Scope, generation: Generation): boolean {
-  switch (scope.type) {
-    case 'generation':
-      return scope.id === generation.id;
-    case 'project':
-      return scope.id === generation.projectId;
-    case 'owner':
-      return scope.id === generation.ownerId;
-  }
 }

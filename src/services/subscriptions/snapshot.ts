@@ -1,10 +1,10 @@
+import type { Scope } from '../../events/events.ts';
 import { type Generation, Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
-import type { Scope } from './live.ts';
 
 export type SnapshotRow = Pick<
   Generation,
-  'id' | 'status' | 'stage' | 'count' | 'steps' | 'failureCode' | 'failureMessage'
-> & { readonly readyImages: number };
+  'id' | 'status' | 'stage' | 'count' | 'steps' | 'finishedSteps' | 'failureCode' | 'failureMessage'
+>;
 
 /** The state at one moment, and the number of the owner's last event at that very moment. */
 export type Snapshot = { readonly number: number; readonly rows: SnapshotRow[] };
@@ -22,8 +22,7 @@ export async function readSnapshot(
     (SnapshotRow & { id: string | null; eventCounter: bigint })[]
   >`
     SELECT u."eventCounter", g."id", g."status", g."stage", g."count", g."steps",
-      g."failureCode", g."failureMessage",
-      (SELECT count(*)::int FROM "Asset" a WHERE a."generationId" = g."id") AS "readyImages"
+      g."finishedSteps", g."failureCode", g."failureMessage"
     FROM "User" u LEFT JOIN "Generation" g ON g."ownerId" = u."id" AND ${conditionOf(scope)}
     WHERE u."id" = ${ownerId}::uuid
     ORDER BY g."createdAt", g."id"`;

@@ -1,26 +1,26 @@
+import type { ProgressMessage } from '../../events/events.ts';
 import type { Listener } from './fan-out.ts';
-import type { ImageFrame } from './frames.ts';
-import type { ProgressMessage } from './live.ts';
+import type { ImagePreview } from './frames.ts';
 
 /** The newest progress of a generation, and the newest frame of each of its images. */
-export type Pending = { readonly progress: ProgressMessage; readonly frames: ImageFrame[] };
+export type Pending = { readonly progress: ProgressMessage; readonly frames: ImagePreview[] };
 
 /**
- * Of a viewer that asks for a frame every 250 ms, the engine makes one every 250 ms, measured by its own
- * clock: by ours two of them may be a little closer.
+ * Two frames of a viewer that asked for one every 250 ms are made 250 ms apart by the clock of the engine, and
+ * may be a little closer by ours.
  */
 const jitterMs = 5;
 
 /**
- * What waits for one viewer. State changes wait in the log, here is only how far it goes; of progress and
- * frames the newest wins. So it holds as much after a thousand steps as after one, read or not.
+ * What one subscriber has not read yet. State changes wait in the log, and here is how far it goes; of progress and
+ * frames the newest wins. So it holds as much after a thousand steps as after one.
  */
-export type Seat = Listener & {
+export type SubscriberBuffer = Listener & {
   /** Number of the last state change that was heard of. */
   readonly heard: number;
   /** Everything new, oldest generation first; frames that come too soon for this viewer stay. */
   take(): Pending[];
-  /** The generation does not run any more: what it did up to `until` is not told now. */
+  /** Drops what a run did up to `until`: the generation does not run any more. */
   forget(generationId: string, until: Date): void;
   /** Resolves when there is something new, or when it is woken. */
   news(): Promise<void>;
@@ -28,19 +28,19 @@ export type Seat = Listener & {
 };
 
 /** `everyMs` null: no frames. */
-export function createSeat(everyMs: number | null): Seat {
+export function createSubscriberBuffer(everyMs: number | null): SubscriberBuffer {
   let heard = 0;
   let isAwake = false;
   let wakeSleeper = () => {};
   const progress = new Map<string, ProgressMessage>();
-  const frames = new Map<string, Map<number, ImageFrame & { at: number }>>();
+  const frames = new Map<string, Map<number, ImagePreview & { at: number }>>();
   const shownAt = new Map<string, Map<number, number>>();
 
   const wake = () => {
     isAwake = true;
     wakeSleeper();
   };
-  const takeFrames = (generationId: string): ImageFrame[] => {
+  const takeFrames = (generationId: string): ImagePreview[] => {
     const waiting = frames.get(generationId);
     if (waiting === undefined || everyMs === null) return [];
     const shown = shownAt.get(generationId) ?? new Map<number, number>();
@@ -63,20 +63,20 @@ export function createSeat(everyMs: number | null): Seat {
       wake();
     },
     progress(message) {
-      const { generationId, index, step, frame, imageSide, at } = message;
-      progress.set(generationId, message);
-      if (frame !== undefined && everyMs !== null) {
-        const waiting = frames.get(generationId) ?? new Map();
-        frames.set(generationId, waiting.set(index, { index, step, frame, imageSide, at }));
-      }
+      progress.set(message.generationId, message);
       wake();
+    },
+    /** Read together with the progress that follows it. */
+    frame({ generationId, index, step, frame, imageSide, at }) {
+      if (everyMs === null) return;
+      const waiting = frames.get(generationId) ?? new Map();
+      frames.set(generationId, waiting.set(index, { index, step, frame, imageSide, at }));
     },
     take() {
       const taken = [...progress.values()];
       progress.clear();
       return taken.map((message) => ({
-        // The message would keep its frame alive, and be told a second time.
-        progress: { ...message, frame: undefined },
+        progress: message,
         frames: takeFrames(message.generationId),
       }));
     },

@@ -1,37 +1,40 @@
 import { DomainError } from '../../errors.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import { isFinal } from '../generations/state.ts';
-import type { Audience } from './fan-out.ts';
+import type { FanOut } from './fan-out.ts';
 
-export class TooManyWaits extends DomainError {
-  constructor(max: number) {
-    super(
-      'RATE_LIMITED',
-      `Expected fewer than ${max} open waits, but got ${max}: subscribe to generationEvents, or ask again`,
-      { path: ['waitSeconds'], max, got: max, retryAfter: 1 },
-    );
-  }
-}
-
+/** Requests that stay open until a generation has ended. Each holds a connection, so their number is bounded. */
 export type Waits = {
-  /** Waits that are open now. */
-  readonly open: number;
-  /** Runs `wait` in one of the places. @throws TooManyWaits before it is run */
-  within<T>(wait: () => Promise<T>): Promise<T>;
+  /**
+   * Makes a generation, or finds one, then waits until it has ended, `seconds` have passed or `signal` aborts, and
+   * gives its row. @throws DomainError (RATE_LIMITED) before `make` is called
+   */
+  until<Made extends { readonly generation: Generation }>(
+    make: () => Promise<Made>,
+    wait: { readonly seconds: number; readonly signal: AbortSignal },
+  ): Promise<Made>;
 };
 
-/** Places for requests that stay open: each holds a connection. */
-export function createWaits(max: number): Waits {
+export function createWaits(deps: {
+  readonly client: PrismaClient;
+  readonly fanOut: FanOut;
+  readonly maxOpenWaits: number;
+}): Waits {
+  const { maxOpenWaits: max } = deps;
   let open = 0;
   return {
-    get open() {
-      return open;
-    },
-    async within(wait) {
-      if (open >= max) throw new TooManyWaits(max);
+    async until(make, wait) {
+      if (open >= max) {
+        throw new DomainError(
+          'RATE_LIMITED',
+          `Expected fewer than ${max} open requests with waitSeconds, but got ${max}: subscribe to generationEvents, or ask again`,
+          { path: ['waitSeconds'], max, got: max, retryAfter: 1 },
+        );
+      }
       open += 1;
       try {
-        return await wait();
+        const made = await make();
+        return { ...made, generation: await waitForEnd(deps, made.generation, wait) };
       } finally {
         open -= 1;
       }
@@ -39,13 +42,11 @@ export function createWaits(max: number): Waits {
   };
 }
 
-/** The row when it has ended, after `seconds`, or once `signal` aborts: whatever comes first. */
-export async function waitForEnd(
-  { client, audience }: { client: PrismaClient; audience: Audience },
-  generation: Generation,
+async function waitForEnd(
+  { client, fanOut }: { client: PrismaClient; fanOut: FanOut },
+  { id, ownerId }: Generation,
   { seconds, signal }: { seconds: number; signal: AbortSignal },
 ): Promise<Generation> {
-  const { id, ownerId } = generation;
   const read = () => client.generation.findUniqueOrThrow({ where: { id } });
   let wake = () => {};
   let isOver = signal.aborted;
@@ -55,14 +56,14 @@ export async function waitForEnd(
   };
   const timer = setTimeout(end, seconds * 1000);
   signal.addEventListener('abort', end);
-  const listener = { logged: () => wake(), progress: () => {} };
-  const leave = await audience.join(ownerId, { type: 'generation', id }, listener);
+  const listener = { logged: () => wake(), progress: () => {}, frame: () => {} };
+  const leave = await fanOut.join(ownerId, { type: 'generation', id }, listener);
   try {
     for (;;) {
       const news = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      // Read after listening: an end in between is in the row, a later one is heard.
+      // Read after listening: an end in between is in the row, a later one is heard of.
       const row = await read();
       if (isOver || isFinal(row.status)) return row;
       await news;

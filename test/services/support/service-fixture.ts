@@ -2,23 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDatabase } from '../../../src/database/client.ts';
 import { createMemoryEvents } from '../../../src/events/memory.events.ts';
 import type { Generation } from '../../../src/generated/prisma/client.ts';
 import type { Generate, ModelDescription } from '../../../src/inference/request.ts';
 import { type Viewer, viewerNamed } from '../../../src/services/access/viewer.ts';
-import {
-  createGenerations,
-  type GenerateInput,
-  type GenerationsOptions,
-} from '../../../src/services/generations/generations.ts';
-import { createAssets } from '../../../src/services/library/assets.ts';
-import { createProjects } from '../../../src/services/library/projects.ts';
+import type { GenerateInput } from '../../../src/services/generations/request.ts';
 import { toGlobalId } from '../../../src/services/relay/global-id.ts';
 import { type Runner, type RunnerOptions, startRunner } from '../../../src/services/runner/run.ts';
-import { createLive } from '../../../src/services/subscriptions/live.ts';
+import { type ServicesOptions, startServices } from '../../../src/services/services.ts';
 import type { EventView } from '../../../src/services/subscriptions/views.ts';
 import { openLocalStorage } from '../../../src/storage/local.storage.ts';
+import { openTestDatabase } from '../../support/database.ts';
 
 export const model: ModelDescription = {
   name: 'tiny',
@@ -51,32 +45,40 @@ export const never: AbortSignal = new AbortController().signal;
 export const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** Everything real, in a folder of its own, but for the engine. */
-export async function openFixture(options: Partial<GenerationsOptions> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'easel-fixture-'));
-  const database = await openDatabase({ dataDir: folder });
+export async function openFixture(options: Partial<ServicesOptions> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'easel-services-'));
+  const database = await openTestDatabase();
   const { client } = database;
   const storage = await openLocalStorage(join(folder, 'storage'));
   const events = createMemoryEvents();
-  const live = createLive();
-  const generations = createGenerations({
+  const services = await startServices({
     client,
     events,
-    live,
+    storage,
     models: () => [model, broken],
     defaultModel: 'tiny',
     maxQueued: 100,
+    maxRunning: 2,
     maxOpenWaits: 4,
+    eventRetentionSeconds: 3600,
+    version: '0.0.0',
+    linkSecret: '00',
     ...options,
   });
+  const { generations, subscriptions } = services;
   const runners: Runner[] = [];
+  const stopped: Runner[] = [];
   return {
     client,
     storage,
     events,
-    live,
-    generations,
-    projects: createProjects({ client }),
-    assets: createAssets({ client }),
+    ...services,
+
+    /** Preview frames so far, of all runners. */
+    frames: () => ({
+      framesComputed: [...runners, ...stopped].reduce((sum, one) => sum + one.framesComputed, 0),
+      framesEncoded: subscriptions.framesEncoded,
+    }),
 
     /** A user of its own, so that no test meets the rows of another. */
     async newViewer(): Promise<Viewer> {
@@ -93,7 +95,6 @@ export async function openFixture(options: Partial<GenerationsOptions> = {}) {
         client,
         events,
         storage,
-        live,
         generate,
         concurrency: 2,
         software: 'Easel test',
@@ -112,16 +113,25 @@ export async function openFixture(options: Partial<GenerationsOptions> = {}) {
 
     /** Until the generation has ended: what its viewer saw. */
     async watchToEnd(viewer: Viewer, generation: Generation): Promise<EventView[]> {
-      const stream = await generations.watchGeneration(viewer, idOf(generation), plain, never);
+      const stream = await subscriptions.watchGeneration(viewer, idOf(generation), plain, never);
       return collect(stream);
     },
 
-    ended: (viewer: Viewer, generation: Generation) =>
-      generations.waitFor(viewer, idOf(generation), 60, never),
+    /** Its row when it has ended, `seconds` have passed, or `signal` has aborted. */
+    waitFor: async (generation: Generation, seconds: number, signal: AbortSignal) => {
+      const wait = { seconds, signal };
+      return (await subscriptions.waits.until(async () => ({ generation }), wait)).generation;
+    },
+
+    async ended(generation: Generation): Promise<Generation> {
+      return this.waitFor(generation, 60, never);
+    },
 
     /** Nothing is left that the next test's runner could take up. */
     async clear(): Promise<void> {
-      await Promise.all(runners.splice(0).map((runner) => runner.stop()));
+      const stopping = runners.splice(0);
+      stopped.push(...stopping);
+      await Promise.all(stopping.map((runner) => runner.stop()));
       await client.generation.updateMany({
         where: { status: { in: ['QUEUED', 'RUNNING'] } },
         data: { status: 'CANCELED' },
@@ -130,6 +140,7 @@ export async function openFixture(options: Partial<GenerationsOptions> = {}) {
 
     async close(): Promise<void> {
       await this.clear();
+      services.close();
       await events.close();
       await database.close();
       await rm(folder, { recursive: true, force: true });
@@ -140,7 +151,7 @@ export async function openFixture(options: Partial<GenerationsOptions> = {}) {
 export type ServiceFixture = Awaited<ReturnType<typeof openFixture>>;
 
 /** The state as it stands first, no frames. */
-export const plain = { after: null, previews: null } as const;
+export const plain = { after: null, previews: null, positions: true } as const;
 
 export function idOf(generation: { id: string }): string {
   return toGlobalId('Generation', generation.id);

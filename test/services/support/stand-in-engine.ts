@@ -1,3 +1,4 @@
+import { DomainError } from '../../../src/errors.ts';
 import type { Generate, ImageRequest } from '../../../src/inference/request.ts';
 
 const sha256 = 'a'.repeat(64);
@@ -56,4 +57,12 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** As the engine fails when its thread has died. */
+export class EngineLost extends DomainError {
+  readonly retryable = true;
+  constructor() {
+    super('ENGINE_FAILED', 'Expected the engine to live, but it died');
+  }
 }
