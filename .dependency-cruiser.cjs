@@ -5,6 +5,35 @@
 
 const generated = '^src/generated/';
 
+/**
+ * Inside `inference`, from the bottom to the top: each may reach what stands before it, but for the
+ * three beside each other. The files of the folder itself: what may be asked, and where it is run.
+ */
+const onnx = 'inference/onnx/';
+const checkpoints = 'inference/checkpoints/';
+const networks = 'inference/networks/';
+const sampling = 'inference/sampling/';
+const prompt = 'inference/prompt/';
+const ownFiles = 'inference/[^/]+\\.ts$';
+const models = 'inference/models/';
+const pipelines = 'inference/pipelines/';
+const engine = 'inference/engine/';
+const inference = [
+  [onnx, []],
+  [checkpoints, [onnx]],
+  [networks, [checkpoints, onnx]],
+  [sampling, [checkpoints]],
+  [prompt, [checkpoints, onnx]],
+  [ownFiles, [networks, sampling, checkpoints, onnx]],
+  [models, [ownFiles, networks, sampling, prompt, checkpoints, onnx]],
+  [pipelines, [models, ownFiles, networks, sampling, onnx]],
+  [engine, [pipelines, models, ownFiles, checkpoints, onnx]],
+].map(([folder, reach]) => [
+  folder === ownFiles ? 'inference' : folder.slice(0, -1).replace('/', '-'),
+  `^src/${folder}`,
+  ['errors\\.ts', ...reach],
+]);
+
 /** Folder (or file), and what of ours it may reach beside itself. */
 const allowed = [
   ['errors', '^src/errors\\.ts$', []],
@@ -12,7 +41,7 @@ const allowed = [
   ['storage', '^src/storage/', ['errors\\.ts']],
   ['events', '^src/events/', ['errors\\.ts', 'generated/']],
   ['images', '^src/images/', ['errors\\.ts']],
-  ['inference', '^src/inference/', ['errors\\.ts']],
+  ...inference,
   ['database', '^src/database/', ['errors\\.ts', 'generated/']],
   [
     'schema',

@@ -86,6 +86,7 @@ async function start(
   const worker = await openWorker(adapters, overrides);
   const api = await startApi(adapters, {
     models: () => worker.engine.models,
+    listModels: worker.engine.listModels,
     framesComputed: () => worker.framesComputed,
     check: worker.check,
     concurrency,

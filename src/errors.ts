@@ -19,6 +19,7 @@ export const errorCodes = [
   'MODEL_UNAVAILABLE',
   'OUT_OF_MEMORY',
   'ENGINE_FAILED',
+  'NOT_FINITE',
   'TIMED_OUT',
   'INTERNAL_SERVER_ERROR',
 ] as const;

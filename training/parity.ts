@@ -5,16 +5,21 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { cleanCaption, plainCaption } from '../src/inference/prompt/caption.ts';
-import { createDenoiser } from '../src/inference/pipelines/denoiser.ts';
-import { initialLatents, stepNoise } from '../src/inference/sampling/latents.ts';
-import { pathOf, type Sampler, samplers } from '../src/inference/sampling/samplers.ts';
-import { createSchedule, parseConfig } from '../src/inference/sampling/schedule.ts';
+import { openScheduler } from '../src/inference/checkpoints/scheduler.ts';
+import { openTextEncoder } from '../src/inference/checkpoints/text-encoder.ts';
+import { openTransformer } from '../src/inference/checkpoints/transformer.ts';
+import { openVae } from '../src/inference/checkpoints/vae.ts';
 import { loadTextEncoder } from '../src/inference/networks/text-encoder.ts';
-import { loadTokenizer } from '../src/inference/prompt/tokenizer.ts';
 import { loadTransformer } from '../src/inference/networks/transformer.ts';
-import { createTurns } from '../src/inference/pipelines/turns.ts';
 import { loadVae } from '../src/inference/networks/vae.ts';
+import { defaultPlan } from '../src/inference/onnx/graph.ts';
+import { createDenoiser } from '../src/inference/pipelines/denoiser.ts';
+import { denoiseSteps } from '../src/inference/pipelines/denoising.ts';
+import { createTurns } from '../src/inference/pipelines/turns.ts';
+import { cleanCaption, plainCaption } from '../src/inference/prompt/caption.ts';
+import { loadTokenizer } from '../src/inference/prompt/tokenizer.ts';
+import { initialLatents, stepNoise } from '../src/inference/sampling/latents.ts';
+import { pathOf, type Sampler, samplerOf, samplers } from '../src/inference/sampling/samplers.ts';
 
 type Job = { folder: string; out: string } & (
   | {
@@ -45,7 +50,7 @@ type Job = { folder: string; out: string } & (
   | { kind: 'noise'; seed: number; count: number; step: number }
 );
 
-const options = { provider: 'cpu', threads: 1 } as const;
+const runtime = { provider: 'cpu', threads: 1, plan: defaultPlan } as const;
 
 for await (const line of createInterface({ input: process.stdin })) {
   const answer = await run(JSON.parse(line) as Job).catch((error: unknown) => ({
@@ -57,7 +62,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 async function run(job: Job): Promise<object> {
   switch (job.kind) {
     case 'transformer': {
-      const transformer = await loadTransformer(job.folder, options);
+      const transformer = await loadTransformer(await openTransformer(job.folder), runtime);
       const latents = await floats(job.latents);
       const size = latents.length / job.timesteps.length;
       const noise: Float32Array[] = [];
@@ -65,13 +70,15 @@ async function run(job: Job): Promise<object> {
         const { file, tokens } = job.captions[i]!;
         const conditioning = await transformer.condition({ data: await floats(file), tokens });
         const one = latents.slice(i * size, (i + 1) * size);
-        noise.push(await transformer.predict(one, job.height, job.width, timestep, conditioning));
+        const { height, width } = job;
+        const input = { latents: one, height, width, timestep, conditioning };
+        noise.push(...(await transformer.predict([input])));
       }
       await transformer.release();
       return write(job.out, noise);
     }
     case 't5': {
-      const encoder = await loadTextEncoder(job.folder, options);
+      const encoder = await loadTextEncoder(await openTextEncoder(job.folder), runtime);
       const embeddings: Float32Array[] = [];
       for (const ids of job.ids) embeddings.push((await encoder.encode(ids)).data);
       await encoder.release();
@@ -79,7 +86,7 @@ async function run(job: Job): Promise<object> {
     }
     case 'decode':
     case 'encode': {
-      const vae = await loadVae(job.folder, options);
+      const vae = await loadVae(await openVae(job.folder), runtime);
       const input = await floats(job.input);
       if (job.kind === 'decode') {
         const { data } = await vae.decode(input, job.height, job.width);
@@ -93,13 +100,12 @@ async function run(job: Job): Promise<object> {
     case 'noise':
       return write(job.out, [stepNoise(job.seed, job.step, job.count)]);
     case 'pipeline': {
-      const network = (name: string) => join(job.folder, name);
-      const tokenizer = await loadTokenizer(network('tokenizer'));
-      const encoder = await loadTextEncoder(network('text_encoder'), options);
-      const transformer = await loadTransformer(network('transformer'), options);
-      const vae = await loadVae(network('vae'), options);
-      const scheduler = await readFile(network('scheduler/scheduler_config.json'), 'utf8');
-      const schedule = createSchedule(parseConfig(scheduler));
+      const part = (name: string) => join(job.folder, name);
+      const tokenizer = await loadTokenizer(part('tokenizer'));
+      const encoder = await loadTextEncoder(await openTextEncoder(part('text_encoder')), runtime);
+      const transformer = await loadTransformer(await openTransformer(part('transformer')), runtime);
+      const vae = await loadVae(await openVae(part('vae')), runtime);
+      const { schedule } = samplerOf(await openScheduler(part('scheduler'), null));
       const clean = job.clean ? cleanCaption : plainCaption;
       const ids = [job.prompt, job.negative].map(
         (text) => tokenizer.encode(clean(text), job.maxTokens).ids,
@@ -107,31 +113,21 @@ async function run(job: Job): Promise<object> {
       const [conditioning, unconditional] = await Promise.all(
         ids.map(async (own) => transformer.condition(await encoder.encode(own))),
       );
-      const [latentHeight, latentWidth] = [job.height / 8, job.width / 8];
-      const denoiser = createDenoiser(createTurns());
-      const guidance =
-        job.guidanceScale > 1
-          ? { scale: job.guidanceScale, unconditional: unconditional! }
-          : null;
       let latents = initialLatents(job.seed, job);
-      const steps = samplers[job.sampler].sample({
-        latents,
-        points: pathOf(job.sampler, schedule, job.steps),
+      const steps = denoiseSteps({
+        job: { share: '', order: 0, isCanceled: () => false },
+        request: { ...job, guidanceStart: 0, guidanceEnd: 1 },
+        denoiser: createDenoiser(createTurns()),
+        transformer,
         schedule,
-        denoise: (noisy, at) =>
-          denoiser.denoise({
-            job: { share: '', order: 0, isCanceled: () => false },
-            transformer,
-            latents: noisy,
-            latentHeight,
-            latentWidth,
-            at,
-            conditioning: conditioning!,
-            guidance,
-          }),
-        noise: (step) => stepNoise(job.seed, step, latents.length),
+        sample: samplers[job.sampler].sample,
+        points: pathOf(job.sampler, schedule, job.steps),
+        latents,
+        conditioning: conditioning!,
+        unconditional: job.guidanceScale > 1 ? unconditional! : null,
       });
       for await (const step of steps) latents = step.latents;
+      const [latentHeight, latentWidth] = [job.height / 8, job.width / 8];
       const picture = await vae.decode(latents, latentHeight, latentWidth);
       await Promise.all([encoder.release(), transformer.release(), vae.release()]);
       return { ids, ...(await write(job.out, [latents, picture.data])) };

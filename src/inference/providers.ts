@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DomainError, StartError } from '../errors.ts';
-import type { AttentionForm } from './networks/layers.ts';
+import { type AttentionForm, defaultPlan, type Plan } from './onnx/graph.ts';
 import { type ExecutionProvider, listProviders } from './onnx/session.ts';
 import type { Provider } from './request.ts';
 import { type SelfTest, type TrialName, withSelfTest } from './self-test.ts';
@@ -12,12 +12,10 @@ export class ProviderUnavailable extends StartError {
   }
 }
 
-/** Where networks run, and which form of attention is right there in each of them. */
-export type Choice = {
+/** Where networks run, and how each of them is computed there. */
+export type ProviderChoice = {
   readonly provider: ExecutionProvider;
-  readonly attention: Readonly<
-    Record<'textEncoder' | 'transformer' | 'autoencoder', AttentionForm>
-  >;
+  readonly plans: Readonly<Record<'textEncoder' | 'transformer' | 'vae', Plan>>;
 };
 
 /** The runtime's own script, which `ignore-scripts` has kept from running with the install. */
@@ -26,9 +24,9 @@ const fetchCuda = 'node node_modules/onnxruntime-node/script/install.js --onnxru
 /** Relative error: above what single precision and TF32 differ by, far below what is visible. */
 const tolerance = 3e-3;
 
-const onCpu: Choice = {
+const onCpu: ProviderChoice = {
   provider: 'cpu',
-  attention: { textEncoder: 'fused', transformer: 'fused', autoencoder: 'fused' },
+  plans: { textEncoder: defaultPlan, transformer: defaultPlan, vae: defaultPlan },
 };
 
 /**
@@ -37,7 +35,7 @@ const onCpu: Choice = {
  * `auto`: the first of CUDA and WebGPU that passes and beats the CPU; else the CPU.
  * @throws ProviderUnavailable where the one that was asked for is missing or wrong
  */
-export async function chooseProvider(asked: Provider, threads: number): Promise<Choice> {
+export async function chooseProvider(asked: Provider, threads: number): Promise<ProviderChoice> {
   if (asked === 'cpu') return onCpu;
   if (asked !== 'auto') {
     if (!listProviders().includes(asked)) {
@@ -64,16 +62,19 @@ export async function chooseProvider(asked: Provider, threads: number): Promise<
   });
 }
 
-async function tryProvider(provider: ExecutionProvider, test: SelfTest): Promise<Choice> {
-  const form = (network: TrialName) => rightForm(network, provider, test);
-  await form('the caption projection');
-  await form('the timestep embedding');
+async function tryProvider(provider: ExecutionProvider, test: SelfTest): Promise<ProviderChoice> {
+  const plan = async (network: TrialName): Promise<Plan> => ({
+    ...defaultPlan,
+    attention: await rightForm(network, provider, test),
+  });
+  await plan('the caption projection');
+  await plan('the timestep embedding');
   return {
     provider,
-    attention: {
-      textEncoder: await form('the text encoder'),
-      transformer: await form('the transformer'),
-      autoencoder: await form('the autoencoder'),
+    plans: {
+      textEncoder: await plan('the text encoder'),
+      transformer: await plan('the transformer'),
+      vae: await plan('the autoencoder'),
     },
   };
 }

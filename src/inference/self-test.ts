@@ -1,25 +1,27 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AttentionForm } from './networks/layers.ts';
-import { relativeBuckets, type T5Config, t5Graph } from './networks/text-encoder.graph.ts';
+import type { T5Config } from './checkpoints/text-encoder.ts';
+import type { TransformerConfig } from './checkpoints/transformer.ts';
+import type { VaeConfig } from './checkpoints/vae.ts';
+import { relativeBuckets, t5Graph } from './networks/text-encoder.graph.ts';
 import {
   conditioningGraph,
   denoisingGraph,
   modulationGraph,
-  type TransformerConfig,
   timestepChannels,
 } from './networks/transformer.graph.ts';
-import { type AutoencoderConfig, decoderGraph } from './networks/vae.graph.ts';
-import { GraphBuilder } from './onnx/graph.ts';
+import { decoderGraph } from './networks/vae.graph.ts';
+import { type AttentionForm, defaultPlan, GraphBuilder, type Plan } from './onnx/graph.ts';
 import {
   countElements,
   encodeSafetensors,
   readSafetensorsHeader,
   type TensorToWrite,
 } from './onnx/safetensors.ts';
-import { createSession, type ExecutionProvider, type Tensor } from './onnx/session.ts';
-import { type Weights, weightsOf } from './onnx/weights.ts';
+import { createSessions, type ExecutionProvider, type Tensor } from './onnx/session.ts';
+import { openWeightData, type WeightData } from './onnx/weight-data.ts';
+import { type Weights, weightsOf, weightsOfFile } from './onnx/weights.ts';
 import { seededNoise } from './sampling/latents.ts';
 
 export type SelfTest = {
@@ -31,6 +33,7 @@ export type SelfTest = {
 
 /** Head sizes are the real ones: 72 in PixArt, 64 in T5. */
 const transformer: TransformerConfig = {
+  className: null,
   layers: 2,
   heads: 2,
   headDim: 72,
@@ -39,6 +42,8 @@ const transformer: TransformerConfig = {
   outChannels: 8,
   patchSize: 2,
   normEpsilon: 1e-6,
+  sampleSize: 8,
+  interpolationScale: 1,
   microConditions: false,
   compression: { sampling: 'conv', scaleFactor: 2, layers: [1] },
 };
@@ -52,12 +57,15 @@ const t5: T5Config = {
   buckets: 32,
   maxDistance: 128,
 };
-const autoencoder: AutoencoderConfig = {
+const vae: VaeConfig = {
+  className: null,
   channels: [16, 32],
   layersPerBlock: 1,
   groups: 8,
   imageChannels: 3,
   latentChannels: 4,
+  sampleSize: 32,
+  scalingFactor: 1,
 };
 
 const tokens = 21;
@@ -65,7 +73,7 @@ const latents = { height: 8, width: 12 };
 
 type Outputs = Record<string, Tensor>;
 type Trial = {
-  graph(weights: Weights, form: AttentionForm): GraphBuilder;
+  graph(weights: Weights, plan: Plan): GraphBuilder;
   /** `before`: the reference's outputs of the trials before. */
   feeds(before: Outputs): Outputs;
 };
@@ -73,22 +81,22 @@ type Trial = {
 /** In the order in which their outputs feed each other. */
 const trials = {
   'the text encoder': {
-    graph: (weights, form) => t5Graph(weights, t5, { from: 0, to: t5.layers, form }),
+    graph: (weights, plan) => t5Graph(weights, t5, { from: 0, to: t5.layers, plan }),
     feeds: () => ({
       hidden: noise([tokens, t5.width], 1),
       buckets: { type: 'int32', dims: [tokens, tokens], data: relativeBuckets(tokens, t5) },
     }),
   },
   'the caption projection': {
-    graph: (weights) => conditioningGraph(weights, transformer),
+    graph: (weights, plan) => conditioningGraph(weights, transformer, plan),
     feeds: ({ encoded }) => ({ caption: encoded! }),
   },
   'the timestep embedding': {
-    graph: (weights) => modulationGraph(weights, transformer),
+    graph: (weights, plan) => modulationGraph(weights, transformer, plan),
     feeds: () => ({ timestep: noise([1, timestepChannels], 2) }),
   },
   'the transformer': {
-    graph: (weights, form) => denoisingGraph(weights, { config: transformer, form }),
+    graph: (weights, plan) => denoisingGraph(weights, transformer, plan),
     feeds: (before) => ({
       latents: noise([1, 4, latents.height, latents.width], 3),
       position: noise([24, transformer.heads * transformer.headDim], 4),
@@ -98,7 +106,7 @@ const trials = {
     }),
   },
   'the autoencoder': {
-    graph: (weights, form) => decoderGraph(weights, autoencoder, form),
+    graph: (weights, plan) => decoderGraph(weights, vae, plan),
     feeds: () => ({ latents: noise([1, 4, latents.height, latents.width], 5) }),
   },
 } as const satisfies Record<string, Trial>;
@@ -107,7 +115,7 @@ export type TrialName = keyof typeof trials;
 export const trialNames = Object.keys(trials) as TrialName[];
 
 /**
- * Tiny networks of random weights, drawn up by the same code as the real ones, and what the CPU
+ * Tiny networks of random weights, built by the same code as the real ones, and what the CPU
  * makes of them. The folder with the weights is gone when `use` has ended.
  */
 export async function withSelfTest<T>(
@@ -115,21 +123,24 @@ export async function withSelfTest<T>(
   use: (test: SelfTest) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'easel-self-test-'));
+  let data: WeightData | undefined;
   try {
     const file = join(folder, 'weights.safetensors');
     await writeFile(file, encodeSafetensors(randomWeights()));
-    const weights = weightsOf(await readSafetensorsHeader(file));
+    const weights = weightsOfFile(await readSafetensorsHeader(file));
+    data = await openWeightData(weights);
 
-    const run = async (trial: Trial, feeds: Outputs, on: Place): Promise<Outputs> => {
-      const graph = trial.graph(weights, on.attention);
-      const session = await createSession(graph, { provider: on.provider, threads });
+    const run = async (trial: Trial, feeds: Outputs, on: Variant): Promise<Outputs> => {
+      const graph = trial.graph(weights, { ...defaultPlan, attention: on.attention });
+      const options = { provider: on.provider, threads, data };
+      const [session] = await createSessions([graph], options);
       try {
         return await session.run(feeds);
       } finally {
         await session.release();
       }
     };
-    const reference: Place = { provider: 'cpu', attention: 'composed' };
+    const reference: Variant = { provider: 'cpu', attention: 'composed' };
     let all: Outputs = {};
     const references = new Map<TrialName, Outputs>();
     for (const name of trialNames) {
@@ -152,17 +163,18 @@ export async function withSelfTest<T>(
       },
     });
   } finally {
+    await data?.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Place = { readonly provider: ExecutionProvider; readonly attention: AttentionForm };
+type Variant = { readonly provider: ExecutionProvider; readonly attention: AttentionForm };
 
 /** Whatever tensors the trials' graphs ask for, at a scale that keeps what flows through near one. */
 function randomWeights(): Record<string, TensorToWrite> {
   const tensors: Record<string, TensorToWrite> = {};
   const made: Weights = {
-    ...weightsOf(new Map()),
+    ...weightsOf(new Map(), []),
     has: () => false,
     entry(name, shape = []) {
       const isNorm = shape.length === 1 && name.endsWith('weight');
@@ -172,7 +184,8 @@ function randomWeights(): Record<string, TensorToWrite> {
       return { dtype: 'F32', shape, file: '', offset: 0, length: 4 * countElements(shape) };
     },
   };
-  for (const name of trialNames) trials[name].graph(made, 'composed');
+  for (const name of trialNames)
+    trials[name].graph(made, { ...defaultPlan, attention: 'composed' });
   return tensors;
 }
 
@@ -200,7 +213,7 @@ async function timeProducts(
   let product = factor;
   for (let i = 0; i < 4; i++) product = graph.op('MatMul', [product, factor]);
   graph.output('product', product, [side, side]);
-  const session = await createSession(graph, { provider, threads });
+  const [session] = await createSessions([graph], { provider, threads });
   try {
     const feeds = { factor: noise([side, side], 6, 1 / Math.sqrt(side)) };
     await session.run(feeds); // The first run compiles.

@@ -23,7 +23,10 @@ export type Api = {
 
 /** What the API knows of the engines that draw. In one process with them it is told by the worker itself. */
 export type Engines = {
+  /** As last found. */
   readonly models: () => readonly ModelDescription[];
+  /** As their folders are now. */
+  readonly listModels: () => Promise<readonly ModelDescription[]>;
   readonly framesComputed: () => number;
   /** Null where an image that is asked for now would be drawn, else one sentence. */
   readonly check: () => Promise<string | null>;
@@ -42,6 +45,7 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
   const services = await startServices({
     ...{ client, events, storage, version, linkSecret },
     models: engines.models,
+    listModels: engines.listModels,
     defaultModel: config.defaultModel,
     maxQueued: config.maxQueued,
     maxRunning: engines.concurrency,

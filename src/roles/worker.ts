@@ -80,6 +80,7 @@ function openEngine({ config, version, log }: Adapters, workerUrl?: URL): Promis
     version,
     workerUrl,
     onExit: (reason) => log.error({ err: reason }, 'the engine was lost, another one starts'),
+    onSkip: (skipped) => log.warn(skipped, 'a folder among the models was skipped'),
   });
 }
 

@@ -28,6 +28,7 @@ const descriptions = {
   MODEL_UNAVAILABLE: 'The model is there, but cannot be used: `Model.unavailableReason` says why.',
   OUT_OF_MEMORY: 'The picture does not fit into memory.',
   ENGINE_FAILED: 'The engine could not finish the picture.',
+  NOT_FINITE: 'The model computed values that are not numbers. The same settings would fail again.',
   TIMED_OUT: 'It took too long.',
   INTERNAL_SERVER_ERROR: 'A defect of the server: its log has more under the same `requestId`.',
 } as const satisfies Record<Code, string>;

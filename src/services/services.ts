@@ -22,8 +22,10 @@ export type ServicesOptions = {
   readonly client: PrismaClient;
   readonly events: Events;
   readonly storage: Storage;
-  /** The models of the engines; read at each request. */
+  /** The models of the engines, as last found. */
   readonly models: () => readonly ModelDescription[];
+  /** The same, as their folders are now. */
+  readonly listModels: () => Promise<readonly ModelDescription[]>;
   readonly defaultModel: string;
   /** Generations of one user that may wait, and that run, at once. */
   readonly maxQueued: number;
@@ -41,15 +43,19 @@ export type Services = Awaited<ReturnType<typeof startServices>>;
 
 /** Resolves when the subscriptions listen. */
 export async function startServices(options: ServicesOptions) {
-  const { client, events, storage, models: described, defaultModel } = options;
+  const { client, events, storage, listModels, defaultModel } = options;
   const { version, maxQueued, maxRunning, maxOpenWaits, eventRetentionSeconds } = options;
-  const requesting = { client, events, models: described, defaultModel, maxQueued };
+  const requesting = { client, events, listModels, defaultModel, maxQueued };
   const queue = createQueue(client);
   const subscriptions = await startSubscriptions({ client, events, queue, maxOpenWaits });
   const projects = createProjects({ client });
   const assets = createAssets({ client });
   const users = createUsers({ client });
-  const models = createModelList({ models: described, defaultModel });
+  const models = createModelList({
+    models: options.models,
+    refresh: listModels,
+    defaultModel,
+  });
   const loadGeneration = createLoad(client);
   return {
     generations: {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { thumbHashToApproximateAspectRatio } from 'thumbhash';
@@ -167,6 +167,25 @@ describe('a generation', () => {
 });
 
 describe('the models', () => {
+  it('are listed and drawn with as their folders are now', async () => {
+    const list = async () => {
+      const { models } = await server.gql('{ models { name available } }');
+      return models.map(
+        (model: { name: string; available: boolean }) => `${model.name} ${model.available}`,
+      );
+    };
+    const added = writeRandomModel(join(modelsDir, 'owner', 'added'));
+    renameSync(weightsOf(added), `${weightsOf(added)}.part`); // Still being copied.
+    expect(await list()).toContain('owner/added false');
+    renameSync(`${weightsOf(added)}.part`, weightsOf(added));
+    const input = { settings: { ...settings, model: 'owner/added' }, waitSeconds: 60 };
+    const { generation } = (await server.gql(generate, { input })).generate;
+    expect(generation.status).toBe('SUCCEEDED');
+    expect(await list()).toContain('owner/added true');
+    rmSync(added, { recursive: true });
+    expect(await list()).not.toContain('owner/added true');
+  });
+
   it('are listed with what may be asked of them', async () => {
     const { models } = await server.gql(
       '{ models { id name isDefault available unavailableReason kinds samplers vocabulary limits { maxSteps maxCount } defaults { width } sizes { width height } } }',

@@ -25,6 +25,8 @@ const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf
 
 /** What the target does not have, and why. */
 const additions: Record<string, string> = {
+  'ErrorCode.NOT_FINITE':
+    'docs/decisions/0009: it would fail again, which ENGINE_FAILED does not say',
   'Model.vocabulary': 'docs/decisions: a small model should say which words it knows',
 };
 

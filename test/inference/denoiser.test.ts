@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openTransformer } from '../../src/inference/checkpoints/transformer.ts';
 import {
   type Conditioning,
   loadTransformer,
@@ -13,11 +14,13 @@ import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
 import { initialLatents, stepNoise } from '../../src/inference/sampling/latents.ts';
 import { cleanEstimate, evenPoints } from '../../src/inference/sampling/points.ts';
 import { dpmpp2m } from '../../src/inference/sampling/samplers.ts';
-import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
+import { createSchedule } from '../../src/inference/sampling/schedule.ts';
+import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
+import { cpu } from '../support/golden.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-denoiser-'));
-const schedule = createSchedule(parseConfig('{}'));
+const schedule = createSchedule({ options: {} }, dpmSolverMultistep);
 const side = 8;
 
 let transformer: Transformer;
@@ -28,7 +31,7 @@ let line: ReturnType<typeof createTurns>;
 
 beforeAll(async () => {
   const model = writeRandomModel(join(folder, 'random'));
-  transformer = await loadTransformer(join(model, 'transformer'), { provider: 'cpu', threads: 1 });
+  transformer = await loadTransformer(await openTransformer(join(model, 'transformer')), cpu);
   const caption = (seed: number, tokens: number) => ({
     data: stepNoise(seed, 1, tokens * transformer.config.captionChannels),
     tokens,
@@ -162,8 +165,11 @@ describe('guidance', () => {
 
   it('is the unconditional prediction and so many times the way to the conditional one', async () => {
     const latents = initialLatents(3, { width: 8 * side, height: 8 * side });
-    const predict = (prompt: Conditioning) => transformer.predict(latents, side, side, 500, prompt);
-    const [conditional, away] = [await predict(conditioning), await predict(unconditional)];
+    const size = { height: side, width: side };
+    const [conditional, away] = (await transformer.predict([
+      { latents, ...size, timestep: 500, conditioning },
+      { latents, ...size, timestep: 500, conditioning: unconditional },
+    ])) as [Float32Array, Float32Array];
     const guided = await createDenoiser(line).denoise({
       job: jobOf('a'),
       transformer,
@@ -196,13 +202,10 @@ describe('guidance', () => {
     async (which) => {
       const poisoned = which === 'conditional' ? conditioning : unconditional;
       const latents = initialLatents(3, { width: 8 * side, height: 8 * side });
-      const predict: Transformer['predict'] = async (
-        _latents,
-        _height,
-        _width,
-        _timestep,
-        prompt,
-      ) => Float32Array.from(latents, () => (prompt === poisoned ? Number.NaN : 1));
+      const predict: Transformer['predict'] = async (inputs) =>
+        inputs.map(({ conditioning: prompt }) =>
+          Float32Array.from(latents, () => (prompt === poisoned ? Number.NaN : 1)),
+        );
       const denoising = createDenoiser(line).denoise({
         job: jobOf('a'),
         transformer: { predict },
@@ -213,7 +216,7 @@ describe('guidance', () => {
         conditioning,
         guidance: { scale: 3, unconditional },
       });
-      await expect(denoising).rejects.toMatchObject({ name: 'NotFinite', code: 'ENGINE_FAILED' });
+      await expect(denoising).rejects.toMatchObject({ name: 'NotFinite', code: 'NOT_FINITE' });
     },
   );
 

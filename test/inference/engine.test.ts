@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { basename, dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Engine, type EngineOptions, startEngine } from '../../src/inference/engine/engine.ts';
 import {
   createPreviewDemand,
@@ -54,6 +64,11 @@ function askingThread(answers: readonly string[]) {
   };
   return [channel, question] as const;
 }
+
+const weightsOf = (model: string) =>
+  join(model, 'transformer', 'diffusion_pytorch_model.safetensors');
+
+const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 const digest = ({ rgb }: ImageEvent) => createHash('sha256').update(rgb).digest('hex');
 
@@ -185,13 +200,127 @@ describe('the engine', () => {
   });
 });
 
+describe('weights that change while they are in use', () => {
+  let models: string;
+  let model: string;
+  let engine: Engine;
+  beforeEach(async () => {
+    models = mkdtempSync(join(tmpdir(), 'easel-changing-'));
+    model = writeRandomModel(join(models, 'random'));
+    engine = await startEngine({ ...options, modelFolders: [models] });
+  });
+  afterEach(async () => {
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+
+  it('are drawn with, and named in the provenance, once they are replaced', async () => {
+    const before = await draw(engine);
+    expect(before.provenance.modelSha256).toBe(sha256(weightsOf(model)));
+    const other = weightsOf(
+      writeRandomModel(join(models, '..', `${basename(models)}-2`), { seed: 2 }),
+    );
+    renameSync(other, weightsOf(model));
+    const after = await draw(engine);
+    expect(digest(after)).not.toBe(digest(before));
+    expect(after.provenance.modelSha256).toBe(sha256(weightsOf(model)));
+    expect(after.provenance.vaeSha256).toBe(before.provenance.vaeSha256);
+    rmSync(dirname(dirname(other)), { recursive: true });
+  });
+
+  it('are what an image has and names that was under way when they were replaced', async () => {
+    const before = await draw(engine);
+    let image: ImageEvent | undefined;
+    for await (const event of engine.generate(request, { signal: never() })) {
+      if (event.type === 'step' && event.step === 1) {
+        const bytes = readFileSync(weightsOf(model));
+        bytes.fill(0, bytes.length - 64);
+        writeFileSync(`${weightsOf(model)}.new`, bytes);
+        renameSync(`${weightsOf(model)}.new`, weightsOf(model));
+      }
+      if (event.type === 'image') image = event;
+    }
+    expect(digest(image!)).toBe(digest(before));
+    expect(image!.provenance).toEqual(before.provenance);
+  });
+
+  it('fail that model only while they are cut short, and draw again once they are whole', async () => {
+    writeRandomModel(join(models, 'other'));
+    const before = await draw(engine);
+    const whole = readFileSync(weightsOf(model));
+    truncateSync(weightsOf(model), 64);
+    await expect(draw(engine)).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
+    expect((await draw(engine, { model: 'other' })).width).toBe(64);
+    writeFileSync(weightsOf(model), whole);
+    expect(digest(await draw(engine))).toBe(digest(before));
+  });
+
+  it('are read again where only the text encoder or the VAE is another', async () => {
+    const before = await draw(engine);
+    for (const [part, stem] of [
+      ['text_encoder', 'model'],
+      ['vae', 'diffusion_pytorch_model'],
+    ] as const) {
+      const other = writeRandomModel(join(models, '..', `${basename(models)}-3`), { seed: 3 });
+      const file = join(part, `${stem}.safetensors`);
+      const was = join(models, 'was.safetensors');
+      renameSync(join(model, file), was);
+      renameSync(join(other, file), join(model, file));
+      expect(digest(await draw(engine))).not.toBe(digest(before));
+      renameSync(was, join(model, file));
+      rmSync(other, { recursive: true });
+    }
+    expect(digest(await draw(engine))).toBe(digest(before));
+  });
+});
+
+describe('model folders that change while the engine runs', () => {
+  it('are seen when models are listed: added, repaired, removed', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
+    const skipped: string[] = [];
+    mkdirSync(join(models, 'notes'));
+    const first = writeRandomModel(join(models, 'first'));
+    renameSync(join(first, 'vae', 'config.json'), join(first, 'vae', 'away'));
+    const engine = await startEngine({
+      ...options,
+      modelFolders: [models],
+      onSkip: ({ folder }) => skipped.push(basename(folder)),
+    });
+    const list = async () =>
+      (await engine.listModels()).map(({ name, available }) => `${name} ${available}`);
+    expect(await list()).toEqual(['first false']);
+    expect(skipped).toEqual(['notes']);
+
+    renameSync(join(first, 'vae', 'away'), join(first, 'vae', 'config.json'));
+    writeRandomModel(join(models, 'owner', 'second'));
+    expect(await list()).toEqual(['first true', 'owner/second true']);
+    expect((await draw(engine, { model: 'owner/second' })).width).toBe(64);
+
+    rmSync(first, { recursive: true });
+    expect(await list()).toEqual(['owner/second true']);
+    await expect(draw(engine, { model: 'first' })).rejects.toThrow(/there is no such model/);
+    expect(skipped).toEqual(['notes']); // Told once.
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+
+  it('are drawn from without being listed before', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
+    const engine = await startEngine({ ...options, modelFolders: [models] });
+    writeRandomModel(join(models, 'added'));
+    expect((await draw(engine, { model: 'added' })).width).toBe(64);
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+});
+
 describe('an engine that meets trouble', () => {
-  it('survives a model that is cut off after the start, and finds it at the next scan', async () => {
+  it('survives a model that is cut off after the start, and lists it with its reason', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-damaged-'));
     writeRandomModel(join(models, 'random'));
     const broken = writeRandomModel(join(models, 'broken'), { title: 'Broken' });
     const engine = await startEngine({ ...options, modelFolders: [models] });
-    const weights = join(broken, 'transformer', 'diffusion_pytorch_model.safetensors');
+    const weights = weightsOf(broken);
     truncateSync(weights, statSync(weights).size - 4);
 
     const failing = draw(engine, { model: 'broken' });
@@ -201,10 +330,8 @@ describe('an engine that meets trouble', () => {
       message: expect.stringContaining('cut off'),
     });
     expect((await going).width).toBe(64);
-
-    expect(engine.models.map(({ available }) => available)).toEqual([true, true]);
-    await engine.rescan();
-    expect(engine.models.map(({ available }) => available)).toEqual([false, true]);
+    const described = await engine.listModels();
+    expect(described.map(({ available }) => available)).toEqual([false, true]);
     await engine.close();
     rmSync(models, { recursive: true });
   });
@@ -212,11 +339,16 @@ describe('an engine that meets trouble', () => {
   it('loads a model ahead of its first image', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-ahead-'));
     writeRandomModel(join(models, 'random'));
-    const ahead = writeRandomModel(join(models, 'ahead'));
+    const ahead = weightsOf(writeRandomModel(join(models, 'ahead')));
+    utimesSync(ahead, 1, 1);
     const engine = await startEngine({ ...options, modelFolders: [models] });
     engine.preload('ahead');
     await draw(engine); // Its turn comes after the other's loading.
-    rmSync(join(ahead, 'vae', 'config.json')); // Who loaded it now would miss this.
+    // Loading it only now would find other numbers in what looks like the same file.
+    const bytes = readFileSync(ahead);
+    bytes.fill(0xff, bytes.length - 64);
+    writeFileSync(ahead, bytes);
+    utimesSync(ahead, 1, 1);
     expect((await draw(engine, { model: 'ahead' })).width).toBe(64);
     expect(() => engine.preload('nothing')).toThrow(/there is no such model/);
     await engine.close();
@@ -227,13 +359,13 @@ describe('an engine that meets trouble', () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-nan-'));
     writeRandomModel(join(models, 'random'));
     const poisoned = writeRandomModel(join(models, 'poisoned'));
-    const weights = join(poisoned, 'transformer', 'diffusion_pytorch_model.safetensors');
+    const weights = weightsOf(poisoned);
     const bytes = readFileSync(weights);
     bytes.fill(0xff, bytes.length - 64);
     writeFileSync(weights, bytes);
     const engine = await startEngine({ ...options, modelFolders: [models] });
     await expect(draw(engine, { model: 'poisoned' })).rejects.toMatchObject({
-      code: 'ENGINE_FAILED',
+      code: 'NOT_FINITE',
       message: expect.stringContaining('NaN'),
     });
     expect((await draw(engine)).width).toBe(64);

@@ -1,7 +1,16 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import proto from 'onnx-proto';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openWeights } from '../../src/inference/checkpoints/weight-files.ts';
 import { t5Graph } from '../../src/inference/networks/text-encoder.graph.ts';
 import {
   conditioningGraph,
@@ -10,15 +19,15 @@ import {
 } from '../../src/inference/networks/transformer.graph.ts';
 import { decoderGraph } from '../../src/inference/networks/vae.graph.ts';
 import { dtypes } from '../../src/inference/onnx/dtype.ts';
-import { GraphBuilder } from '../../src/inference/onnx/graph.ts';
+import { defaultPlan, GraphBuilder } from '../../src/inference/onnx/graph.ts';
 import { encodeSafetensors, type TensorEntry } from '../../src/inference/onnx/safetensors.ts';
-import { createSession, listProviders, runtimeVersion } from '../../src/inference/onnx/session.ts';
-import { openWeights, type Weights, weightsOf } from '../../src/inference/onnx/weights.ts';
-import { temporaryFolder } from '../support/golden.ts';
+import { createSessions, listProviders, runtimeVersion } from '../../src/inference/onnx/session.ts';
+import { openWeightData } from '../../src/inference/onnx/weight-data.ts';
+import { type Weights, weightsOf } from '../../src/inference/onnx/weights.ts';
+import { cpu, temporaryFolder } from '../support/golden.ts';
 import { t5Shapes, transformerShapes, vaeShapes } from '../support/random-model.ts';
 
 const { onnx } = proto;
-const cpu = { provider: 'cpu', threads: 1 } as const;
 
 /** Weights of a file that nobody has: a graph needs to know no more than where its tensors lie. */
 function weightsElsewhere(shapes: Record<string, readonly number[]>, dtype: 'F32' | 'F16' = 'F32') {
@@ -29,7 +38,7 @@ function weightsElsewhere(shapes: Record<string, readonly number[]>, dtype: 'F32
     entries.set(name, { dtype, shape, file: '/models/weights.safetensors', offset, length });
     offset += length;
   }
-  return weightsOf(entries);
+  return weightsOf(entries, [{ path: '/models/weights.safetensors', version: '' }]);
 }
 
 function expectInPlace(graph: GraphBuilder, weights: Weights) {
@@ -76,16 +85,22 @@ describe('a graph', () => {
       outChannels: 8,
       patchSize: 2,
       normEpsilon: 1e-6,
+      className: null,
+      sampleSize: 128,
+      interpolationScale: 2,
       microConditions: false,
       compression,
     };
-    for (const form of ['fused', 'composed'] as const) {
-      const external = expectInPlace(denoisingGraph(weights, { config, form }), weights);
+    for (const attention of ['fused', 'composed'] as const) {
+      const external = expectInPlace(
+        denoisingGraph(weights, config, { ...defaultPlan, attention }),
+        weights,
+      );
       // 8 self-attention, 4 cross-attention and 4 MLP tensors a block; patches; 4 × 2 output ranges.
       expect(external).toBe(28 * 16 + 3 * 4 + 2 + 8);
     }
-    expectInPlace(conditioningGraph(weights, config), weights);
-    expectInPlace(modulationGraph(weights, config), weights);
+    expectInPlace(conditioningGraph(weights, config, defaultPlan), weights);
+    expectInPlace(modulationGraph(weights, config, defaultPlan), weights);
   });
 
   it('of the whole T5 v1.1 XXL carries no weights', () => {
@@ -109,7 +124,7 @@ describe('a graph', () => {
       buckets: 32,
       maxDistance: 128,
     };
-    expectInPlace(t5Graph(weights, config, { from: 0, to: 24, form: 'fused' }), weights);
+    expectInPlace(t5Graph(weights, config, { from: 0, to: 24, plan: defaultPlan }), weights);
   });
 
   it("of SDXL's whole decoder carries no weights", () => {
@@ -123,8 +138,11 @@ describe('a graph', () => {
       groups: 32,
       imageChannels: 3,
       latentChannels: 4,
+      className: null,
+      sampleSize: 1024,
+      scalingFactor: 0.13025,
     };
-    expectInPlace(decoderGraph(weights, config, 'fused'), weights);
+    expectInPlace(decoderGraph(weights, config, defaultPlan), weights);
   });
 
   it('refuses to carry more than four kilobytes', () => {
@@ -152,7 +170,9 @@ describe('a graph', () => {
     writeFileSync(join(store, 'c0ffee'), odd);
     symlinkSync(join(store, 'c0ffee'), join(snapshot, 'model.safetensors'));
 
-    const graph = new GraphBuilder(await openWeights(snapshot, 'model'));
+    const weights = await openWeights(snapshot, 'model');
+    const data = await openWeightData(weights);
+    const graph = new GraphBuilder(weights);
     const x = graph.input('x', ['n', 2]);
     const rows = graph.weight('a', [3, 2], { rows: { start: 1, count: 2 } }); // [[3, 4], [5, 6]]
     graph.output('y', graph.op('MatMul', [x, rows]), ['n', 2]);
@@ -161,7 +181,7 @@ describe('a graph', () => {
       'n',
       2,
     ]);
-    const session = await createSession(graph, cpu);
+    const [session] = await createSessions([graph], { ...cpu, data });
     const { y, z } = await session.run({
       x: { type: 'float32', dims: [1, 2], data: new Float32Array([1, 10]) },
     });
@@ -169,12 +189,82 @@ describe('a graph', () => {
     expect(z!.dims).toEqual([3, 1, 2]);
     expect(z!.data).toEqual(new Float32Array([2, 12, 4, 14, 6, 16]));
     await session.release();
+    await data.close();
+  });
+
+  describe('with weights that change on disk', () => {
+    const change: Record<string, (file: string) => void> = {
+      'cut short': (file) => truncateSync(file, 16),
+      'written over': (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
+      'replaced before they were mapped': (file) => {
+        writeFileSync(`${file}.new`, 'other');
+        renameSync(`${file}.new`, file);
+      },
+    };
+    // More than a page, so that reading past the end of a mapped file would end the process.
+    const side = 128;
+    const tensors = { a: { shape: [side, side], data: new Float32Array(side * side).fill(1) } };
+    const file = () => join(mkdtempSync(join(folder.path, 'w-')), 'model.safetensors');
+
+    async function sessionOf(path: string, options: object, between = (_path: string) => {}) {
+      writeFileSync(path, encodeSafetensors(tensors));
+      const weights = await openWeights(dirname(path), 'model');
+      const data = await openWeightData(weights, options);
+      const graph = new GraphBuilder(weights);
+      const x = graph.input('x', ['n', side]);
+      graph.output('y', graph.op('Add', [x, graph.weight('a', [side, side])]), [side, side]);
+      between(path);
+      const [session] = await createSessions([graph], { ...cpu, data });
+      const run = async () => {
+        const feeds = { type: 'float32', dims: [1, side], data: new Float32Array(side) } as const;
+        const { y } = await session.run({ x: feeds });
+        return y!.data[side * side - 1];
+      };
+      return { data, run };
+    }
+
+    it.each(['cut short', 'written over'])('mapped and %s: the next run fails', async (what) => {
+      const path = file();
+      const { run, data } = await sessionOf(path, { mappedFrom: 0 });
+      expect(data.isMapped).toBe(true);
+      expect(await run()).toBe(1);
+      change[what]!(path);
+      await expect(run()).rejects.toMatchObject({ name: 'FileChanged', code: 'MODEL_UNAVAILABLE' });
+    });
+
+    it('mapped and replaced: runs go on with what was loaded', async () => {
+      const path = file();
+      const { run } = await sessionOf(path, { mappedFrom: 0 });
+      change['replaced before they were mapped']!(path);
+      expect(await run()).toBe(1);
+    });
+
+    it('replaced between the check and the mapping: they are not loaded', async () => {
+      for (const mappedFrom of [0, Number.POSITIVE_INFINITY]) {
+        const replace = (path: string) => {
+          const other = { a: { ...tensors.a, data: new Float32Array(side * side).fill(2) } };
+          writeFileSync(`${path}.new`, encodeSafetensors(other));
+          renameSync(`${path}.new`, path);
+        };
+        const made = sessionOf(file(), { mappedFrom }, replace);
+        if (mappedFrom === 0) await expect(made).rejects.toMatchObject({ name: 'FileChanged' });
+        else expect(await (await made).run()).toBe(1); // Read from the file that was opened.
+      }
+    });
+
+    it.each(['cut short', 'written over'])('in memory and %s: runs go on', async (what) => {
+      const path = file();
+      const { run, data } = await sessionOf(path, {});
+      expect(data.isMapped).toBe(false);
+      change[what]!(path);
+      expect(await run()).toBe(1);
+    });
   });
 
   it('that makes no sense is refused with ONNX Runtime’s words as the cause', async () => {
     const graph = new GraphBuilder();
     graph.output('y', graph.op('NoSuchOp', [graph.input('x', [1])]), [1]);
-    await expect(createSession(graph, cpu)).rejects.toMatchObject({
+    await expect(createSessions([graph], cpu)).rejects.toMatchObject({
       code: 'ENGINE_FAILED',
       message: expect.stringMatching(/^Expected loading a network to succeed, but got: .*NoSuchOp/),
       cause: expect.anything(),
@@ -185,7 +275,7 @@ describe('a graph', () => {
     const graph = new GraphBuilder();
     const [a, b] = [graph.input('a', ['n', 'm']), graph.input('b', ['m', 'k'])];
     graph.output('y', graph.op('MatMul', [a, b]), ['n', 'k']);
-    const session = await createSession(graph, cpu);
+    const [session] = await createSessions([graph], cpu);
     const tensor = (...dims: [number, number]) => ({
       type: 'float32' as const,
       dims,
@@ -201,7 +291,7 @@ describe('a graph', () => {
     const graph = new GraphBuilder();
     const shape = graph.input('shape', [2], 'int64');
     graph.output('y', graph.op('Expand', [graph.floats([1]), shape]), ['n', 'm']);
-    const session = await createSession(graph, cpu);
+    const [session] = await createSessions([graph], cpu);
     const side = 2n ** 24n;
     await expect(
       session.run({ shape: { type: 'int64', dims: [2], data: new BigInt64Array([side, side]) } }),

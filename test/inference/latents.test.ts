@@ -6,7 +6,8 @@ import {
   stepNoise,
 } from '../../src/inference/sampling/latents.ts';
 import { addNoise, evenPoints } from '../../src/inference/sampling/points.ts';
-import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
+import { createSchedule } from '../../src/inference/sampling/schedule.ts';
+import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
 
 describe('seeded noise', () => {
   // The known answers that Random123 publishes for philox4x32-10 (kat_vectors).
@@ -97,7 +98,7 @@ describe('seeded noise', () => {
 });
 
 test('adds noise as the forward process does', () => {
-  const schedule = createSchedule(parseConfig('{}'));
+  const schedule = createSchedule({ options: {} }, dpmSolverMultistep);
   const noisy = addNoise(
     Float32Array.of(1, -2),
     Float32Array.of(0.5, 1),

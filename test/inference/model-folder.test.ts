@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,11 +14,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { createChecksums } from '../../src/inference/checkpoints/checksum.ts';
-import { describeModel, isModelFolder } from '../../src/inference/checkpoints/listing.ts';
-import { readModelFolder } from '../../src/inference/checkpoints/model-folder.ts';
+import { isModelFolder } from '../../src/inference/checkpoints/model-folder.ts';
+import { listModel } from '../../src/inference/models/listing.ts';
+import { openModel } from '../../src/inference/models/model.ts';
+import { type FileStamp, openFile } from '../../src/inference/onnx/file.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'easel-models-'));
@@ -37,6 +40,8 @@ function edit(file: string, change: (value: Record<string, unknown>) => object):
   const path = join(folder, file);
   writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
 }
+
+const describeModel = async (folder: string) => (await listModel(folder)).description;
 
 async function reason(): Promise<string> {
   const { available, unavailableReason, defaults } = await describeModel(folder);
@@ -79,10 +84,10 @@ describe('a model folder', () => {
 
   it('of PixArt-α reads 120 tokens, one for consistency sampling takes 4 steps without guidance', async () => {
     rmSync(join(folder, 'easel.json'));
-    edit('model_index.json', (index) => ({ ...index, _class_name: 'PixArtAlphaPipeline' }));
-    edit('scheduler/scheduler_config.json', (config) => ({
-      ...config,
-      _class_name: 'LCMScheduler',
+    edit('model_index.json', (index) => ({
+      ...index,
+      _class_name: 'PixArtAlphaPipeline',
+      scheduler: ['diffusers', 'LCMScheduler'],
     }));
     expect(await describeModel(folder)).toMatchObject({
       maxPromptTokens: 120,
@@ -111,7 +116,8 @@ describe('a model folder', () => {
     expect(await reason()).toMatch(/text_encoder\/, vae\/, tokenizer\/, scheduler\//);
     edit('easel.json', (easel) => ({ ...easel, parts: 'shared-parts' }));
     expect(await describeModel(folder)).toMatchObject({ available: true });
-    expect((await readModelFolder(folder)).parts.vae).toBe(join(parts, 'vae'));
+    const vae = realpathSync(join(parts, 'vae', 'diffusion_pytorch_model.safetensors'));
+    expect((await openModel(folder)).vae.weights.files[0]?.path).toBe(vae);
     expect(await isModelFolder(folder)).toBe(true);
     expect(await isModelFolder(parts)).toBe(false);
   });
@@ -190,57 +196,71 @@ describe('a damaged model folder stays listed, with its reason', () => {
 
   it('malformed JSON', async () => {
     writeFileSync(join(folder, 'model_index.json'), '{');
-    expect(await reason()).toMatch(/Expected JSON in model_index\.json/);
+    expect(await reason()).toMatch(
+      /^Expected JSON, but got malformed text .* in model_index\.json$/,
+    );
   });
 });
 
 describe('checksums', () => {
   const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
+  const stampOf = async (path: string): Promise<FileStamp> => {
+    const { handle, stamp } = await openFile(path);
+    await handle.close();
+    return stamp;
+  };
+
   it("are of the file, or of the shards' checksums in the order of their names", async () => {
-    const { weightFiles } = await readModelFolder(folder);
+    const model = await openModel(folder);
     const checksums = createChecksums();
-    expect(weightFiles.transformer).toEqual([transformer()]);
     const whole = sha256(readFileSync(transformer()));
-    expect(await checksums.of(weightFiles.transformer)).toBe(whole);
+    expect(await checksums.of(model.transformer.weights.files)).toBe(whole);
 
     const shard = 'diffusion_pytorch_model-00001-of-00001.safetensors';
-    const header = readFileSync(transformer());
-    const names = Object.keys(
-      JSON.parse(header.subarray(8, 8 + Number(header.readBigUInt64LE())).toString()),
-    );
-    const map = names.filter((name) => name !== '__metadata__').map((name) => [name, shard]);
+    const map = model.transformer.weights.names().map((name) => [name, shard]);
     renameSync(transformer(), join(folder, 'transformer', shard));
     writeFileSync(
       `${transformer()}.index.json`,
       JSON.stringify({ weight_map: Object.fromEntries(map) }),
     );
-    const sharded = await readModelFolder(folder);
-    expect(sharded.weightFiles.transformer).toEqual([join(folder, 'transformer', shard)]);
-    expect(await checksums.of(sharded.weightFiles.transformer)).toBe(whole);
-    expect(await checksums.of([...sharded.weightFiles.transformer, ...weightFiles.vae])).toBe(
-      sha256(whole + sha256(readFileSync(weightFiles.vae[0]!))),
+    const sharded = await openModel(folder);
+    const { files } = sharded.transformer.weights;
+    expect(files.map(({ path }) => basename(path))).toEqual([shard]);
+    expect(await checksums.of(files)).toBe(whole);
+    const [vae] = model.vae.weights.files;
+    expect(await checksums.of([...files, vae!])).toBe(
+      sha256(whole + sha256(readFileSync(vae!.path))),
     );
   });
 
   it('are kept in a file, by path, size and time of change', async () => {
     const cacheFile = join(folder, 'checksums.json');
-    const before = await createChecksums(cacheFile).of([transformer()]);
+    const stamp = await stampOf(transformer());
+    const before = await createChecksums(cacheFile).of([stamp]);
     const kept = readFileSync(cacheFile, 'utf8');
     expect(kept).toContain(before);
     writeFileSync(cacheFile, kept.replace(before, 'f'.repeat(64)));
-    expect(await createChecksums(cacheFile).of([transformer()])).toBe('f'.repeat(64));
+    expect(await createChecksums(cacheFile).of([stamp])).toBe('f'.repeat(64));
     truncateSync(transformer(), 100);
-    expect(await createChecksums(cacheFile).of([transformer()])).toBe(
+    expect(await createChecksums(cacheFile).of([await stampOf(transformer())])).toBe(
       sha256(readFileSync(transformer())),
     );
+  });
+
+  it('are not of another file that has taken the place since', async () => {
+    const stamp = await stampOf(transformer());
+    writeFileSync(`${transformer()}.new`, 'other');
+    renameSync(`${transformer()}.new`, transformer());
+    await expect(createChecksums().of([stamp])).rejects.toMatchObject({ name: 'FileChanged' });
   });
 
   it('do without the file where it cannot be used', async () => {
     writeFileSync(join(folder, 'garbage.json'), '[1');
     const expected = sha256(readFileSync(transformer()));
+    const stamp = await stampOf(transformer());
     for (const name of ['garbage.json', 'nowhere/checksums.json']) {
-      expect(await createChecksums(join(folder, name)).of([transformer()])).toBe(expected);
+      expect(await createChecksums(join(folder, name)).of([stamp])).toBe(expected);
     }
     expect(existsSync(join(folder, 'nowhere'))).toBe(false);
   });

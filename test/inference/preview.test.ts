@@ -2,15 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openVae } from '../../src/inference/checkpoints/vae.ts';
 import { loadVae } from '../../src/inference/networks/vae.ts';
 import {
   createFrameClock,
   fitLatentRgb,
+  imageBytes,
   latentFrame,
-  pictureBytes,
 } from '../../src/inference/pipelines/preview.ts';
 import { createPreviewDemand, setPreviewDemand } from '../../src/inference/request.ts';
 import { seededNoise } from '../../src/inference/sampling/latents.ts';
+import { cpu } from '../support/golden.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 describe('a preview frame', () => {
@@ -71,17 +73,15 @@ describe('a preview frame', () => {
 
   it('is fitted to a real autoencoder better than one grey', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'easel-preview-'));
-    const vae = await loadVae(join(writeRandomModel(join(folder, 'random')), 'vae'), {
-      provider: 'cpu',
-      threads: 1,
-    });
+    const checkpoint = await openVae(join(writeRandomModel(join(folder, 'random')), 'vae'));
+    const vae = await loadVae(checkpoint, cpu);
     const latentRgb = await fitLatentRgb(vae);
     const latents = seededNoise(99, 4 * 64);
     const { data } = await vae.decode(latents, 8, 8);
     await vae.release();
     rmSync(folder, { recursive: true });
     const { rgb } = latentFrame(latents, { width: 8, height: 8 }, latentRgb);
-    const picture = pictureBytes(data);
+    const picture = imageBytes(data);
     const mean = (y: number, x: number, channel: number) => {
       let sum = 0;
       for (let i = 0; i < 64; i++) {

@@ -1,10 +1,12 @@
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openWeights } from '../../src/inference/checkpoints/weight-files.ts';
 import { decodeFloats, encodeFloats } from '../../src/inference/onnx/dtype.ts';
 import { encodeSafetensors } from '../../src/inference/onnx/safetensors.ts';
-import { openWeights } from '../../src/inference/onnx/weights.ts';
+import { openWeightData, type WeightData } from '../../src/inference/onnx/weight-data.ts';
+import type { Weights } from '../../src/inference/onnx/weights.ts';
 import { temporaryFolder } from '../support/golden.ts';
 
 const folder = temporaryFolder();
@@ -40,6 +42,17 @@ const f32 = (shape: number[], begin: number, end: number) => ({
 
 const table = new Float32Array([1, 2, 3, 4, 5, 6]);
 
+async function withData<T>(weights: Weights, use: (data: WeightData) => Promise<T>): Promise<T> {
+  const data = await openWeightData(weights);
+  try {
+    return await use(data);
+  } finally {
+    await data.close();
+  }
+}
+
+const read = (weights: Weights, name: string) => withData(weights, (data) => data.read(name));
+
 describe('a safetensors file', () => {
   it('is read back as it was written, in each format', async () => {
     const path = withFile(
@@ -54,11 +67,11 @@ describe('a safetensors file', () => {
     );
     const weights = await openWeights(path, 'model');
     for (const name of ['wide', 'table', 'half', 'brain']) {
-      expect(await weights.read(name)).toEqual(table);
+      expect(await read(weights, name)).toEqual(table);
     }
-    expect(await weights.read('scalar')).toEqual(new Float32Array([7]));
-    expect(await weights.read('nothing')).toEqual(new Float32Array(0));
-    expect(await weights.readRows('table', [2, 0, 2])).toEqual(
+    expect(await read(weights, 'scalar')).toEqual(new Float32Array([7]));
+    expect(await read(weights, 'nothing')).toEqual(new Float32Array(0));
+    expect(await withData(weights, (data) => data.readRows('table', [2, 0, 2]))).toEqual(
       new Float32Array([5, 6, 1, 2, 5, 6]),
     );
     expect(weights.entry('half')).toMatchObject({ dtype: 'F16', shape: [6], length: 12 });
@@ -67,15 +80,39 @@ describe('a safetensors file', () => {
     expect(() => weights.entry('absent')).toThrow(/^Expected the tensor absent in /);
   });
 
+  it.each([
+    ['leading space', ` \n\t\r${JSON.stringify({ a: f32([1], 0, 4) })}`],
+    ['metadata that is null', JSON.stringify({ __metadata__: null, a: f32([1], 0, 4) })],
+  ])('may have %s, as the reference reads it', async (_, header) => {
+    const weights = await openWeights(withFile(file(header, 4)), 'model');
+    expect(await read(weights, 'a')).toEqual(new Float32Array([0]));
+  });
+
   it('may have a header of odd length and no metadata', async () => {
     const json = `${JSON.stringify({ a: f32([1], 0, 4) })} `;
     const weights = await openWeights(withFile(file(json, 4)), 'model');
-    expect(await weights.read('a')).toEqual(new Float32Array([0]));
+    expect(await read(weights, 'a')).toEqual(new Float32Array([0]));
   });
 
   it.each([
     ['shorter than a length', Buffer.alloc(5), /^Expected a header length of 8 bytes, but got 5/],
-    ['empty', Buffer.alloc(0), /^Expected a header length of 8 bytes, but got 0/],
+    ['empty', Buffer.alloc(0), /^Expected a readable file .*, but got an empty file/],
+    [
+      'a Git LFS pointer',
+      Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'),
+      /but got a Git LFS pointer/,
+    ],
+    [
+      'a page',
+      Buffer.from('\n<!DOCTYPE html><html><body>Access denied</body></html>'),
+      /but got an HTML page/,
+    ],
+    ['a byte order mark', file('\ufeff{}', 0), /^Expected a JSON header/],
+    [
+      'nesting without end',
+      file('{"a":'.repeat(1_000_000), 0),
+      /^Expected a JSON header, but got malformed text/,
+    ],
     [
       'a header beyond the limit',
       Buffer.from('ffffffffffffff7f00', 'hex'),
@@ -197,7 +234,7 @@ describe('a folder of weights', () => {
     const weights = await openWeights(path, 'model');
     expect(weights.names()).toEqual(['a', 'b']);
     expect(weights.files).toHaveLength(2);
-    expect(await weights.read('b')).toEqual(table);
+    expect(await read(weights, 'b')).toEqual(table);
   });
 
   it('may be links into a store beside it', async () => {
@@ -207,7 +244,7 @@ describe('a folder of weights', () => {
     symlinkSync(join(store, 'abc123'), join(path, 'model.safetensors'));
     const weights = await openWeights(path, 'model');
     expect(weights.root).toBe(store);
-    expect(await weights.read('a')).toEqual(table);
+    expect(await read(weights, 'a')).toEqual(table);
   });
 
   it.each([
@@ -220,16 +257,21 @@ describe('a folder of weights', () => {
   ])('is refused where its index names %s', async (name) => {
     await expect(openWeights(sharded({ a: name }, {}), 'model')).rejects.toMatchObject({
       code: 'MODEL_UNAVAILABLE',
-      message: expect.stringMatching(/^Expected a file name inside the folder for a, but got /),
+      message: expect.stringMatching(/weight_map\.a: expected a file name inside the folder/),
     });
   });
 
   it.each([
     ['malformed', '{', /malformed text/],
-    ['empty', '{}', /Expected a weight_map, but got none/],
-    ['null', 'null', /Expected a weight_map, but got none/],
-    ['a list', index(['a']), /Expected a weight_map, but got none/],
-    ['of a missing shard', index({ a: 'x.safetensors' }), /Expected the shard x.safetensors/],
+    ['empty', '{}', /weight_map: /],
+    ['null', 'null', /Expected a usable configuration/],
+    ['a list', index(['a']), /weight_map: /],
+    ['without shards', index({}), /Expected the names of shards, but got none/],
+    [
+      'of a missing shard',
+      index({ a: 'x.safetensors' }),
+      /Expected a readable file .*x\.safetensors, but got none/,
+    ],
     ['of a missing tensor', index({ b: 'here.safetensors' }), /Expected b in here.safetensors/],
   ])('is refused where its index is %s', async (_, text, message) => {
     const path = withFile(one('a'), 'here.safetensors');
@@ -240,18 +282,41 @@ describe('a folder of weights', () => {
     });
   });
 
-  it('is refused where it holds a variant only, and says which', async () => {
-    const path = withFile(one('a'), 'model.fp16.safetensors');
-    await expect(openWeights(path, 'model')).rejects.toThrow(
-      /but got neither \(there is only model\.fp16\.safetensors; rename it to use it\)$/,
-    );
-    await expect(openWeights(emptyFolder(), 'model')).rejects.toThrow(/but got neither$/);
+  it.each([
+    [['model.fp16.safetensors', 'model.bf16.safetensors'], 'model.bf16.safetensors'],
+    [['model.fp16.safetensors', 'model.safetensors'], 'model.safetensors'],
+    [['model.non_ema.safetensors'], 'model.non_ema.safetensors'],
+  ])('with %j is read from %s', async (names, chosen) => {
+    const path = emptyFolder();
+    for (const name of names) writeFileSync(join(path, name), one('a'));
+    const { files } = await openWeights(path, 'model');
+    expect(files.map(({ path }) => basename(path))).toEqual([chosen]);
+  });
+
+  it.each(['model.fp16-00001-of-00001.safetensors', 'model-00001-of-00001.fp16.safetensors'])(
+    'may be shards of a variant: %s',
+    async (name) => {
+      const path = emptyFolder();
+      writeFileSync(join(path, name), one('a'));
+      writeFileSync(join(path, 'model.safetensors.index.fp16.json'), index({ a: name }));
+      expect(await read(await openWeights(path, 'model'), 'a')).toEqual(table);
+    },
+  );
+
+  it.each([
+    [[], /but got neither$/],
+    [['model.bin'], /but got only model\.bin, a pickle/],
+    [['model.fp16-00001-of-00001.safetensors'], /only model\.fp16-0.*and no index that names it$/],
+  ])('of %j is refused, and says what is there', async (names, message) => {
+    const path = emptyFolder();
+    for (const name of names) writeFileSync(join(path, name), one('a'));
+    await expect(openWeights(path, 'model')).rejects.toThrow(message);
   });
 
   it('gives no numbers of a dtype that is not floating-point', async () => {
     const path = withFile(file({ a: { dtype: 'I32', shape: [1], data_offsets: [0, 4] } }, 4));
     const weights = await openWeights(path, 'model');
-    await expect(weights.read('a')).rejects.toThrow(
+    await expect(read(weights, 'a')).rejects.toThrow(
       /^Expected a as floating-point numbers, but got I32$/,
     );
   });

@@ -1,18 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { cleanEstimate, evenPoints, type Point } from '../../src/inference/sampling/points.ts';
+import {
+  cleanEstimate,
+  evenPoints,
+  type Point,
+  StepsUnsupported,
+} from '../../src/inference/sampling/points.ts';
 import {
   type Denoise,
   dpmpp2m,
   pathOf,
   type Sampler,
   type SampleStep,
-  StepsUnsupported,
   samplers,
 } from '../../src/inference/sampling/samplers.ts';
-import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
+import { createSchedule } from '../../src/inference/sampling/schedule.ts';
+import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
 
 // Trajectories of diffusers' and PixArt's own solver classes (float32) on toy denoisers.
-const schedule = createSchedule(parseConfig('{}'));
+const schedule = createSchedule({ options: {} }, dpmSolverMultistep);
 const start = [1, -0.5, 2];
 
 /** A denoiser of a function that predicts the noise ε of each element. */

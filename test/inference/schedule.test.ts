@@ -1,10 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openScheduler } from '../../src/inference/checkpoints/scheduler.ts';
 import { evenPoints, timesteps } from '../../src/inference/sampling/points.ts';
-import {
-  createSchedule,
-  parseConfig,
-  ScheduleUnsupported,
-} from '../../src/inference/sampling/schedule.ts';
+import { samplerOf } from '../../src/inference/sampling/samplers.ts';
+import { temporaryFolder } from '../support/golden.ts';
 
 // As PixArt-Sigma-XL-2-1024-MS has it, with the bare -Infinity that Python writes.
 const official = `{
@@ -16,31 +16,59 @@ const official = `{
   "use_karras_sigmas": false, "variance_type": null, "note": "an \\"Infinity\\" in a string: NaN"
 }`;
 
-const schedule = createSchedule(parseConfig(official));
+const folder = temporaryFolder();
+afterAll(folder.remove);
+let written = 0;
+
+/** The sampler of a folder with this configuration, in a model whose index names this class. */
+async function read(text: string, indexClass: string | null = null) {
+  const path = join(folder.path, `${++written}`);
+  mkdirSync(path);
+  writeFileSync(join(path, 'scheduler_config.json'), text);
+  return samplerOf(await openScheduler(path, indexClass));
+}
+
+const { name, schedule } = await read(official);
 
 describe('noise schedule', () => {
   test('reads a configuration with a bare -Infinity', () => {
-    expect(parseConfig(official)).toMatchObject({
-      className: 'DPMSolverMultistepScheduler',
-      trainTimesteps: 1000,
-      betaStart: 0.0001,
-      betaEnd: 0.02,
-    });
+    expect(name).toBe('DPMPP_2M');
+    expect(schedule).toMatchObject({ trainTimesteps: 1000, betaStart: 0.0001, betaEnd: 0.02 });
   });
 
-  test('refuses arithmetic that it does not have, by field and value', () => {
-    const changed = (from: string, to: string) => () => parseConfig(official.replace(from, to));
-    expect(changed('"epsilon"', '"v_prediction"')).toThrow(
-      'Expected prediction_type epsilon in scheduler_config.json, but got v_prediction',
-    );
-    expect(changed('"use_karras_sigmas": false', '"use_karras_sigmas": true')).toThrow(
-      ScheduleUnsupported,
-    );
-    expect(changed('"beta_schedule": "linear"', '"beta_schedule": "squaredcos_cap_v2"')).toThrow(
-      'squaredcos_cap_v2',
-    );
-    expect(changed('0.02', '"much"')).toThrow('beta_end');
-    expect(() => parseConfig('{')).toThrow(ScheduleUnsupported);
+  test('belongs to the class that model_index.json names, whoever saved the options', async () => {
+    const saved = official.replace('DPMSolverMultistepScheduler', 'DDPMScheduler');
+    expect((await read(saved)).name).toBe('DMD');
+    expect((await read(saved, 'DPMSolverMultistepScheduler')).name).toBe('DPMPP_2M');
+    expect((await read(official, 'LCMScheduler')).name).toBe('LCM');
+  });
+
+  test('has the defaults of its class where the file leaves options out', async () => {
+    const bare = async (name: string) => (await read('{}', name)).schedule;
+    expect(await bare('DPMSolverMultistepScheduler')).toMatchObject({ betaEnd: 0.02 });
+    const lcm = await bare('LCMScheduler'); // scaled_linear from 0.00085 to 0.012
+    expect(lcm.betas[0]).toBeCloseTo(0.00085, 9);
+    expect(lcm.betas[999]).toBeCloseTo(0.012, 8);
+    const [root0, root1] = [Math.sqrt(0.00085), Math.sqrt(0.012)];
+    expect(lcm.betas[500]).toBeCloseTo((root0 + ((root1 - root0) * 500) / 999) ** 2, 7);
+  });
+
+  test.each([
+    ['"epsilon"', '"v_prediction"', /prediction_type.*"v_prediction"/],
+    ['"use_karras_sigmas": false', '"use_karras_sigmas": true', /use_karras_sigmas false.*true/],
+    ['"solver_order": 2', '"solver_order": 3', /solver_order 2.*but got 3/],
+    ['"beta_schedule": "linear"', '"beta_schedule": "squaredcos_cap_v2"', /squaredcos_cap_v2/],
+    ['-Infinity', '-5.1', /lambda_min_clipped.*but got -5\.1/],
+    ['0.02', '"much"', /beta_end/],
+    ['0.02', '1e999', /beta_end/],
+    ['"trained_betas": null', '"trained_betas": [0.1]', /trained_betas/],
+    ['DPMSolverMultistepScheduler', 'UniPCMultistepScheduler', /but got UniPCMultistepScheduler/],
+    ['{', '[', /Expected JSON/],
+  ])('refuses what it does not have: %s as %s', async (from, to, message) => {
+    await expect(read(official.replace(from, to))).rejects.toMatchObject({
+      code: 'MODEL_UNAVAILABLE',
+      message: expect.stringMatching(message),
+    });
   });
 
   // torch.linspace(1e-4, 0.02, 1000), float32, is symmetric: it counts from both ends.

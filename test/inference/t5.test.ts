@@ -1,13 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { AttentionForm } from '../../src/inference/networks/layers.ts';
+import { openTextEncoder } from '../../src/inference/checkpoints/text-encoder.ts';
 import { relativeBuckets, t5Graph } from '../../src/inference/networks/text-encoder.graph.ts';
 import { loadTextEncoder } from '../../src/inference/networks/text-encoder.ts';
+import { type AttentionForm, defaultPlan } from '../../src/inference/onnx/graph.ts';
 import { encodeSafetensors } from '../../src/inference/onnx/safetensors.ts';
-import { createSession } from '../../src/inference/onnx/session.ts';
-import { openWeights } from '../../src/inference/onnx/weights.ts';
+import { createSessions } from '../../src/inference/onnx/session.ts';
+import { openWeightData } from '../../src/inference/onnx/weight-data.ts';
 import {
+  cpu,
+  cpuWith,
   fill,
   relativeError,
   roundTo,
@@ -18,7 +21,6 @@ import {
 } from '../support/golden.ts';
 import { t5Shapes } from '../support/random-model.ts';
 
-const cpu = { provider: 'cpu', threads: 1 } as const;
 const config = {
   d_model: 16,
   d_kv: 4,
@@ -46,7 +48,7 @@ describe('the text encoder', () => {
   it.each(['fused', 'composed'] satisfies AttentionForm[])(
     'equals the reference on unpadded ids, %s',
     async (attention) => {
-      const encoder = await loadTextEncoder(path, { ...cpu, attention });
+      const encoder = await loadTextEncoder(await openTextEncoder(path), cpuWith(attention));
       const { data, tokens } = await encoder.encode(ids);
       await encoder.release();
       expect(tokens).toBe(5);
@@ -70,20 +72,17 @@ describe('the text encoder', () => {
         data: Float32Array.from([...data, ...Array<number>(shape[1]!).fill(-1e9)]),
       },
     };
-    const written = writeNetwork(join(folder.path, 'masked'), config, masked, 'model');
-    const weights = await openWeights(written, 'model');
-    const network = {
-      layers: 2,
-      heads: 3,
-      headDim: 4,
-      width: 16,
-      hidden: 24,
-      epsilon: 1e-6,
-      buckets: 33,
-      maxDistance: 128,
-    };
-    const graph = t5Graph(weights, network, { from: 0, to: 2, form: 'composed' });
-    const session = await createSession(graph, cpu);
+    const written = writeNetwork(
+      join(folder.path, 'masked'),
+      { ...config, relative_attention_num_buckets: 33 },
+      masked,
+      'model',
+    );
+    const { weights, config: network } = await openTextEncoder(written);
+    const plan = { ...defaultPlan, attention: 'composed' } as const;
+    const graph = t5Graph(weights, network, { from: 0, to: 2, plan });
+    const weightData = await openWeightData(weights);
+    const [session] = await createSessions([graph], { ...cpu, data: weightData });
     const buckets = relativeBuckets(20, { buckets: 32, maxDistance: 128 }).map((bucket, pair) =>
       pair % 20 < ids.length ? bucket : 32,
     );
@@ -91,11 +90,12 @@ describe('the text encoder', () => {
       hidden: {
         type: 'float32',
         dims: [20, 16],
-        data: await weights.readRows('shared.weight', padded),
+        data: await weightData.readRows('shared.weight', padded),
       },
       buckets: { type: 'int32', dims: [20, 20], data: buckets },
     });
     await session.release();
+    await weightData.close();
     const o = encoded!.data as Float32Array;
     expect(o[7 * 16 + 3]).toBeCloseTo(-0.911307, 5);
     expect(o[19 * 16 + 8]).toBeCloseTo(1.191287, 5);
@@ -104,8 +104,11 @@ describe('the text encoder', () => {
   });
 
   it('gives the same whether its layers run together or one by one', async () => {
-    const together = await loadTextEncoder(path, cpu);
-    const oneByOne = await loadTextEncoder(path, { ...cpu, layersPerRun: 1 });
+    const together = await loadTextEncoder(await openTextEncoder(path), cpu);
+    const oneByOne = await loadTextEncoder(await openTextEncoder(path), {
+      ...cpu,
+      layersPerRun: 1,
+    });
     const a = await together.encode(ids);
     const b = await oneByOne.encode(Int32Array.from(ids));
     expect(b.data).toEqual(a.data);
@@ -114,7 +117,7 @@ describe('the text encoder', () => {
   });
 
   it('asks between groups of layers whether to go on', async () => {
-    const encoder = await loadTextEncoder(path, { ...cpu, layersPerRun: 1 });
+    const encoder = await loadTextEncoder(await openTextEncoder(path), { ...cpu, layersPerRun: 1 });
     let asked = 0;
     const stop = new Error('stop');
     const encoding = encoder.encode(ids, async () => {
@@ -143,7 +146,7 @@ describe('the text encoder', () => {
       join(sharded, 'model.safetensors.index.json'),
       JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) }),
     );
-    const encoder = await loadTextEncoder(sharded, cpu);
+    const encoder = await loadTextEncoder(await openTextEncoder(sharded), cpu);
     const { data } = await encoder.encode(ids);
     await encoder.release();
     expect(data[4 * 16 + 15]).toBeCloseTo(0.909111, 5);
@@ -154,10 +157,11 @@ describe('the text encoder', () => {
     async (dtype) => {
       const encode = async (name: string, stored: typeof tensors) => {
         const written = writeNetwork(join(folder.path, name), config, stored, 'model');
-        const encoder = await loadTextEncoder(written, cpu);
+        const checkpoint = await openTextEncoder(written);
+        const encoder = await loadTextEncoder(checkpoint, cpu);
         const { data } = await encoder.encode(ids);
         await encoder.release();
-        return { data, dtype: encoder.dtype };
+        return { data, dtype: checkpoint.weights.dtype };
       };
       const stored = Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, dtype }]);
       const narrow = await encode(dtype, Object.fromEntries(stored));
@@ -168,7 +172,7 @@ describe('the text encoder', () => {
   );
 
   it('refuses an id beyond its vocabulary', async () => {
-    const encoder = await loadTextEncoder(path, cpu);
+    const encoder = await loadTextEncoder(await openTextEncoder(path), cpu);
     await expect(encoder.encode([50])).rejects.toThrow(/row 50, but got 50 rows/);
     await encoder.release();
   });
@@ -180,7 +184,7 @@ describe('the text encoder', () => {
       tensors,
       'model',
     );
-    await expect(loadTextEncoder(relu, cpu)).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
+    await expect(openTextEncoder(relu)).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
   });
 });
 

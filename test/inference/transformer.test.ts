@@ -1,10 +1,17 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AttentionForm } from '../../src/inference/networks/layers.ts';
-import { loadTransformer, type Transformer } from '../../src/inference/networks/transformer.ts';
+import { openTransformer } from '../../src/inference/checkpoints/transformer.ts';
+import {
+  checkTransformer,
+  loadTransformer,
+  type Transformer,
+} from '../../src/inference/networks/transformer.ts';
+import type { AttentionForm } from '../../src/inference/onnx/graph.ts';
 import type { TensorToWrite } from '../../src/inference/onnx/safetensors.ts';
 import {
   absoluteSum,
+  cpu,
+  cpuWith,
   fill,
   relativeError,
   roundTo,
@@ -16,7 +23,6 @@ import {
 } from '../support/golden.ts';
 import { transformerShapes } from '../support/random-model.ts';
 
-const cpu = { provider: 'cpu', threads: 1 } as const;
 const width = 24;
 type Side = readonly [height: number, width: number];
 const config = {
@@ -188,7 +194,7 @@ describe('the transformer', () => {
 
   /** Two samples at timesteps 999 and 450, with captions of 3 and 1 real tokens. */
   async function predictBoth(path: string, [height, width]: Side, attention: AttentionForm) {
-    const transformer = await loadTransformer(path, { ...cpu, attention });
+    const transformer = await loadTransformer(await openTransformer(path), cpuWith(attention));
     const size = 4 * height * width;
     const latents = wave(2 * size);
     const captions = wave(2 * 5 * 16, 0.9);
@@ -201,7 +207,8 @@ describe('the transformer', () => {
       const data = captions.slice(start, start + tokens * 16);
       const conditioning = await transformer.condition({ data, tokens });
       const own = latents.slice(sample * size, (sample + 1) * size);
-      samples.push(await transformer.predict(own, height, width, timestep, conditioning));
+      const input = { latents: own, height, width, timestep, conditioning };
+      samples.push(...(await transformer.predict([input])));
     }
     await transformer.release();
     return samples as [Float32Array, Float32Array];
@@ -247,15 +254,21 @@ describe('the transformer', () => {
     let transformer: Transformer;
     beforeAll(async () => {
       const tensors = fill(diffusersShapes, transformerRule);
-      transformer = await loadTransformer(writeNetwork(folderOf('one'), config, tensors), cpu);
+      const path = writeNetwork(folderOf('one'), config, tensors);
+      transformer = await loadTransformer(await openTransformer(path), cpu);
     });
     afterAll(() => transformer.release());
     const caption = (tokens: number) => ({ data: wave(tokens * 16), tokens });
 
     it('predicts any size after any other, the same each time', async () => {
       const conditioning = await transformer.condition(caption(3));
-      const predict = (height: number, width: number, timestep: number) =>
-        transformer.predict(wave(4 * height * width), height, width, timestep, conditioning);
+      const predict = async (height: number, width: number, timestep: number) => {
+        const latents = wave(4 * height * width);
+        const [noise] = await transformer.predict([
+          { latents, height, width, timestep, conditioning },
+        ]);
+        return noise;
+      };
       const first = await predict(8, 8, 500);
       expect(await predict(12, 6, 123.25)).toHaveLength(4 * 12 * 6);
       expect(await predict(8, 8, 499.95)).not.toEqual(first);
@@ -272,9 +285,8 @@ describe('the transformer', () => {
 
     it('refuses latents that patches do not cover', async () => {
       const conditioning = await transformer.condition(caption(1));
-      await expect(transformer.predict(wave(4 * 7 * 8), 7, 8, 0, conditioning)).rejects.toThrow(
-        /sides that divide by 2/,
-      );
+      const input = { latents: wave(4 * 7 * 8), height: 7, width: 8, timestep: 0, conditioning };
+      await expect(transformer.predict([input])).rejects.toThrow(/sides that divide by 2/);
     });
   });
 
@@ -317,7 +329,7 @@ describe('the transformer', () => {
       },
     ])('$what', async ({ what, config, tensors, message }) => {
       const path = writeNetwork(folderOf(what), config, tensors);
-      await expect(loadTransformer(path, cpu)).rejects.toMatchObject({
+      await expect(openTransformer(path).then(checkTransformer)).rejects.toMatchObject({
         code: 'MODEL_UNAVAILABLE',
         message: expect.stringMatching(message),
       });
@@ -326,7 +338,7 @@ describe('the transformer', () => {
     it('a key that PixArt does not have', async () => {
       const shapes = { ...originalShapes(), 'blocks.0.attn.q_norm.weight': [width] };
       const path = writeNetwork(folderOf('strange'), config, fill(shapes, transformerRule));
-      await expect(loadTransformer(path, cpu)).rejects.toMatchObject({
+      await expect(openTransformer(path).then(checkTransformer)).rejects.toMatchObject({
         code: 'MODEL_UNAVAILABLE',
         message: expect.stringContaining('blocks.0.attn.q_norm.weight'),
       });
@@ -336,7 +348,7 @@ describe('the transformer', () => {
   it('believes the weights where they hold more layers than configured', async () => {
     const tensors = fill(diffusersShapes, transformerRule);
     const path = writeNetwork(folderOf('deeper'), { ...config, num_layers: 1 }, tensors);
-    const transformer = await loadTransformer(path, cpu);
+    const transformer = await loadTransformer(await openTransformer(path), cpu);
     expect(transformer.config.layers).toBe(2);
     await transformer.release();
   });

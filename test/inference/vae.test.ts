@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { AttentionForm } from '../../src/inference/networks/layers.ts';
+import { openVae } from '../../src/inference/checkpoints/vae.ts';
 import { loadVae, type Vae } from '../../src/inference/networks/vae.ts';
+import type { AttentionForm } from '../../src/inference/onnx/graph.ts';
 import {
   absoluteSum,
+  cpu,
+  cpuWith,
   fill,
   relativeError,
   roundTo,
@@ -15,7 +18,6 @@ import {
 } from '../support/golden.ts';
 import { vaeShapes } from '../support/random-model.ts';
 
-const cpu = { provider: 'cpu', threads: 1 } as const;
 const config = {
   block_out_channels: [8, 8, 16, 16],
   layers_per_block: 2,
@@ -36,7 +38,12 @@ describe('the autoencoder', () => {
 
   async function withVae<T>(options: object, use: (vae: Vae) => Promise<T>): Promise<T> {
     // In groups of layers, as the large ones run.
-    const vae = await loadVae(path, { ...cpu, splitFrom: 0, ...options });
+    const vae = await loadVae(await openVae(path), {
+      ...cpu,
+      splitFrom: 0,
+      smallestTile: 0,
+      ...options,
+    });
     try {
       return await use(vae);
     } finally {
@@ -68,7 +75,7 @@ describe('the autoencoder', () => {
   it.each(['fused', 'composed'] satisfies AttentionForm[])(
     'decodes as the reference, %s',
     async (attention) => {
-      const options = { attention, tiling: false };
+      const options = { ...cpuWith(attention), isTiled: false };
       const pixels = await withVae(options, (vae) => vae.decode(scaled(6, 10), 6, 10));
       expect([pixels.channels, pixels.height, pixels.width]).toEqual([3, 48, 80]);
       expectPlanes(pixels, [0.114322, 0.126899, 0.101244, 0.030306], [1487.09719, 4146.02036]);
@@ -78,7 +85,7 @@ describe('the autoencoder', () => {
   it.each(['fused', 'composed'] satisfies AttentionForm[])(
     'encodes as the reference, %s',
     async (attention) => {
-      const options = { attention, tiling: false };
+      const options = { ...cpuWith(attention), isTiled: false };
       const { mean, logvar, ...size } = await withVae(options, (vae) =>
         vae.encode(wave(3 * 48 * 80), 48, 80),
       );
@@ -97,7 +104,7 @@ describe('the autoencoder', () => {
   );
 
   it('decodes a larger picture whole where asked to', async () => {
-    const pixels = await withVae({ tiling: false }, (vae) => vae.decode(scaled(12, 20), 12, 20));
+    const pixels = await withVae({ isTiled: false }, (vae) => vae.decode(scaled(12, 20), 12, 20));
     expectPlanes(pixels, [0.118069, 0.131113, 0.145939, 0.026679], [6545.45294, 17949.73186]);
   });
 
@@ -115,7 +122,7 @@ describe('the autoencoder', () => {
       [0.236228, 0.301057, 0.002178, 0.045726],
       [66.43595, 132.28079],
     );
-    const whole = await withVae({ tiling: false }, (vae) => vae.encode(pixels, 96, 160));
+    const whole = await withVae({ isTiled: false }, (vae) => vae.encode(pixels, 96, 160));
     expectPlanes(
       { data: whole.mean, height: whole.height, width: whole.width },
       [0.315994, 0.382028, -0.05356, -0.019264],
@@ -132,7 +139,7 @@ describe('the autoencoder', () => {
         if (asked === last) throw stop;
       };
     };
-    await withVae({ tiling: false }, async (vae) => {
+    await withVae({ isTiled: false }, async (vae) => {
       const decode = (last: number) => vae.decode(scaled(6, 10), 6, 10, stopAt(last));
       await expect(decode(5)).rejects.toBe(stop);
       await decode(6);
@@ -157,7 +164,7 @@ describe('the autoencoder', () => {
       asked++;
     };
     const run = (options: object) =>
-      withVae({ tiling: false, ...options }, async (vae) => ({
+      withVae({ isTiled: false, ...options }, async (vae) => ({
         pixels: (await vae.decode(scaled(6, 10), 6, 10, ask)).data,
         moments: await vae.encode(wave(3 * 48 * 80), 48, 80, ask),
       }));
@@ -176,7 +183,7 @@ describe('the autoencoder', () => {
       return [part === undefined ? name : name.replace(part[0], part[1]), tensor] as const;
     });
     const old = writeNetwork(join(folder.path, 'old'), config, Object.fromEntries(renamed));
-    const vae = await loadVae(old, { ...cpu, tiling: false });
+    const vae = await loadVae(await openVae(old), { ...cpu, isTiled: false });
     const pixels = await vae.decode(scaled(6, 10), 6, 10);
     await vae.release();
     expectPlanes(pixels, [0.114322, 0.126899, 0.101244, 0.030306], [1487.09719, 4146.02036]);
@@ -189,7 +196,7 @@ describe('the autoencoder', () => {
     ]);
     const decode = async (name: string, stored: typeof tensors) => {
       const written = writeNetwork(join(folder.path, name), config, stored);
-      const vae = await loadVae(written, { ...cpu, splitFrom: 0, tiling: false });
+      const vae = await loadVae(await openVae(written), { ...cpu, splitFrom: 0, isTiled: false });
       const { data } = await vae.decode(scaled(6, 10), 6, 10);
       await vae.release();
       return data;

@@ -2,7 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeFloats, encodeFloats, type FloatDtype } from '../../src/inference/onnx/dtype.ts';
+import { type AttentionForm, defaultPlan } from '../../src/inference/onnx/graph.ts';
 import { encodeSafetensors, type TensorToWrite } from '../../src/inference/onnx/safetensors.ts';
+
+/** How networks run here: on one thread. */
+export const cpu = { provider: 'cpu', threads: 1, plan: defaultPlan } as const;
+
+export function cpuWith(attention: AttentionForm) {
+  return { ...cpu, plan: { ...defaultPlan, attention } };
+}
 
 /**
  * The synthetic weights and inputs behind the golden vectors. The vectors were computed by running

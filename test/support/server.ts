@@ -142,7 +142,7 @@ export function standIn(generate: Generate): Engine {
     generate,
     countTokens: async () => ({ tokens: 1, truncated: false }),
     preload: () => {},
-    rescan: async () => {},
+    listModels: async () => [standInModel],
     close: async () => true,
   };
 }

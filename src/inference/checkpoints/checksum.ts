@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { FileChanged, type FileStamp, openFile, versionOf } from '../onnx/file.ts';
 
 export type Checksums = {
   /**
    * SHA-256 of a network's weights, hex: of the file, or, of shards, of their hex checksums one
-   * after the other. Read once, then known by path, size and time of change.
+   * after the other. Read once, then known by path and version.
+   * @throws FileChanged where a file is another by now, and was never read
    */
-  of(files: readonly string[]): Promise<string>;
+  of(files: readonly FileStamp[]): Promise<string>;
 };
 
 const cacheSchema = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
@@ -22,15 +23,13 @@ export function createChecksums(cacheFile?: string): Checksums {
   const underWay = new Map<string, Promise<string>>();
   let writes = Promise.resolve();
 
-  async function ofFile(file: string): Promise<string> {
+  async function ofFile(stamp: FileStamp): Promise<string> {
     known ??= readCache(cacheFile);
     const sums = await known;
-    const path = await realpath(file);
-    const { size, mtimeMs } = await stat(path);
-    const key = `${path}\t${size}\t${mtimeMs}`;
+    const key = `${stamp.path}\t${stamp.version}`;
     const found = sums.get(key) ?? underWay.get(key);
     if (found !== undefined) return found;
-    const hashing = hash(path).finally(() => underWay.delete(key));
+    const hashing = hash(stamp).finally(() => underWay.delete(key));
     underWay.set(key, hashing);
     const sum = await hashing;
     sums.set(key, sum);
@@ -50,12 +49,18 @@ export function createChecksums(cacheFile?: string): Checksums {
   };
 }
 
-async function hash(path: string): Promise<string> {
-  const sum = createHash('sha256');
-  for await (const piece of createReadStream(path, { highWaterMark: pieceBytes })) {
-    sum.update(piece);
+async function hash({ path, version }: FileStamp): Promise<string> {
+  const { handle, stamp } = await openFile(path);
+  try {
+    if (stamp.version !== version) throw new FileChanged(path);
+    const sum = createHash('sha256');
+    const stream = handle.createReadStream({ highWaterMark: pieceBytes, autoClose: false });
+    for await (const piece of stream) sum.update(piece);
+    if (versionOf(await handle.stat({ bigint: true })) !== version) throw new FileChanged(path);
+    return sum.digest('hex');
+  } finally {
+    await handle.close();
   }
-  return sum.digest('hex');
 }
 
 /** A cache that cannot be read is an empty one: it is made again. */

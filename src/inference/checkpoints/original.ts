@@ -55,7 +55,7 @@ export function fromOriginalKeys(weights: Weights): Weights {
       entries.set(diffusersName, names.length === 1 ? entry : cut(name, entry, part, names.length));
     });
   }
-  return weightsOf(entries);
+  return weightsOf(entries, weights.files);
 }
 
 function diffusersNames(name: string): string[] {

@@ -3,8 +3,9 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { DomainError, StartError } from '../../errors.ts';
 import { createChecksums } from '../checkpoints/checksum.ts';
-import { listModels } from '../checkpoints/listing.ts';
-import { type ModelFolder, tokenize } from '../checkpoints/model-folder.ts';
+import { type ModelListing, openCatalog, type SkippedFolder } from '../models/listing.ts';
+import { type Model, tokenize } from '../models/model.ts';
+import type { JobEvent } from '../pipelines/job-event.ts';
 import type {
   EngineEvent,
   Generate,
@@ -14,10 +15,10 @@ import type {
   Provider,
 } from '../request.ts';
 import { createInbox, type Inbox } from './inbox.ts';
-import { errorOf, type JobEvent } from './protocol.ts';
+import { errorOf } from './protocol.ts';
 import { startThread } from './thread.ts';
 
-/** The engine as such is gone, not the picture's fault: the same request may succeed in a moment. */
+/** The engine's thread is gone, through no fault of the request: it may succeed in a moment. */
 export class EngineLost extends DomainError {
   readonly retryable = true;
   constructor(reason: string, options?: ErrorOptions) {
@@ -53,18 +54,23 @@ export type EngineOptions = {
   readonly version?: string;
   /** The thread's compiled entry. */
   readonly workerUrl?: URL;
-  /** Sees why the thread died; what it was doing has failed with `EngineLost` by then. */
+  /** Sees why the thread died; its jobs have failed with `EngineLost` by then. */
   readonly onExit?: (reason: Error) => void;
+  /** Sees each folder among the models that is not listed, and why. */
+  readonly onSkip?: (skipped: SkippedFolder) => void;
 };
 
 export type Engine = {
+  /** As of the last look at the model folders. */
   readonly models: readonly ModelDescription[];
+  /** Looks at the model folders: those added, changed or removed since are seen. */
+  listModels(): Promise<readonly ModelDescription[]>;
   /** The execution provider in use. */
   readonly provider: string;
   /** Whether its thread runs; between the death of one and the start of the next it does not. */
   readonly isAlive: boolean;
   readonly generate: Generate;
-  /** Loads a model ahead of the first picture; returns at once. @throws ModelUnavailable */
+  /** Loads a model before it is first needed; returns at once. @throws ModelUnavailable */
   preload(model: string): void;
   /** How much of a prompt the model reads. @throws ModelUnavailable */
   countTokens(
@@ -72,16 +78,16 @@ export type Engine = {
     prompt: string,
     options?: { cleanCaption: boolean },
   ): Promise<{ tokens: number; truncated: boolean }>;
-  /** Look at the model folders again. */
-  rescan(): Promise<void>;
   /**
-   * Refuse new work, cancel what runs, wait for the step at hand, end the thread. False where it
+   * Refuse new work, cancel what runs, wait for the current step, end the thread. False where it
    * did not end within the bound: leaving the process now would abort it, only SIGKILL is clean.
    */
   close(options?: { withinMs: number }): Promise<boolean>;
 };
 
-type Job = {
+/** What connects an image in the thread with its `generate`. */
+type JobChannel = {
+  /** Shared memory; [0] is 1 once the job is cancelled. */
   readonly canceled: Int32Array;
   readonly inbox: Inbox<JobEvent>;
 };
@@ -98,9 +104,9 @@ const defaultCloseMs = 12_000;
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const workerUrl = options.workerUrl ?? compiledWorker();
-  let listings = await listModels(options.modelFolders);
+  const catalog = await openCatalog(options.modelFolders, { onSkip: options.onSkip });
   const checksums = createChecksums(options.checksumFile);
-  const jobs = new Map<number, Job>();
+  const jobs = new Map<number, JobChannel>();
   let lastJob = 0;
   let isClosing = false;
 
@@ -127,13 +133,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
   );
 
-  function find(name: string): ModelFolder {
-    const listing = listings.find(({ description }) => description.name === name);
+  function usable(name: string, listing: ModelListing | undefined): Model {
     if (listing === undefined) throw new ModelUnavailable(name, 'there is no such model');
-    if (listing.folder === null) {
+    if (listing.model === null) {
       throw new ModelUnavailable(name, listing.description.unavailableReason ?? 'damaged');
     }
-    return listing.folder;
+    return listing.model;
   }
 
   function refuseWhenClosing(): void {
@@ -153,10 +158,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     { signal, demand }: Parameters<Generate>[1],
   ): AsyncGenerator<EngineEvent, void, void> {
     refuseWhenClosing();
-    const model = find(request.model);
     if (signal.aborted) return;
+    const model = usable(request.model, await catalog.find(request.model));
     const id = ++lastJob;
-    const job: Job = {
+    const job: JobChannel = {
       canceled: new Int32Array(new SharedArrayBuffer(4)),
       inbox: createInbox<JobEvent>(),
     };
@@ -179,11 +184,11 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         type: 'generate',
         job: id,
         request,
-        model: { folder: model.place, revision: model.revision },
+        model: { folder: model.folder, revision: model.revision },
         canceled: job.canceled,
         demand: demand?.cell ?? null,
       });
-      // Under way while the picture is drawn; a failure is met where it is awaited.
+      // Computed while the image is made; a failure is met where it is awaited.
       const provenance = provenanceOf(model);
       provenance.catch(() => undefined);
       for await (const event of job.inbox.events()) {
@@ -191,7 +196,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         yield event.type === 'image' ? { ...event, provenance: await provenance } : event;
       }
     } catch (error) {
-      if (!signal.aborted) throw error; // What befalls a cancelled job matters to nobody.
+      if (!signal.aborted) throw error; // How a cancelled job ends does not matter.
     } finally {
       signal.removeEventListener('abort', cancel);
       if (jobs.has(id) && !job.inbox.hasEnded()) {
@@ -202,22 +207,29 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  async function provenanceOf({ weightFiles, description }: ModelFolder): Promise<ImageProvenance> {
-    const { runtime, provider } = thread.ready;
+  /** Of the files that the thread loads: it refuses others. @throws FileChanged */
+  async function provenanceOf({ transformer, textEncoder, vae }: Model): Promise<ImageProvenance> {
+    const { runtime, provider, precision } = thread.ready;
     return {
-      modelSha256: await checksums.of(weightFiles.transformer),
-      textEncoderSha256: await checksums.of(weightFiles.text_encoder),
-      vaeSha256: await checksums.of(weightFiles.vae),
+      modelSha256: await checksums.of(transformer.weights.files),
+      textEncoderSha256: await checksums.of(textEncoder.weights.files),
+      vaeSha256: await checksums.of(vae.weights.files),
       runtime,
       executionProvider: provider,
-      precision: description.precision ?? '',
+      precision,
       engineVersion: options.version ?? '0.0.0',
     };
   }
 
+  const describe = () => catalog.listings.map(({ description }) => description);
+
   return {
     get models() {
-      return listings.map(({ description }) => description);
+      return describe();
+    },
+    async listModels() {
+      await catalog.scan();
+      return describe();
     },
     get provider() {
       return thread.ready.provider;
@@ -227,15 +239,17 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
     generate,
     preload(name) {
-      const { place: folder, revision } = find(name);
+      const known = catalog.listings.find(({ description }) => description.name === name);
+      const { folder, revision } = usable(name, known);
       thread.post({ type: 'load', model: { folder, revision } });
     },
     async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {
-      const { tokens, truncated } = tokenize(find(model), prompt, cleanCaption);
+      const { tokens, truncated } = tokenize(
+        usable(model, await catalog.find(model)),
+        prompt,
+        cleanCaption,
+      );
       return { tokens, truncated };
-    },
-    async rescan() {
-      listings = await listModels(options.modelFolders);
     },
     async close({ withinMs } = { withinMs: defaultCloseMs }) {
       isClosing = true;

@@ -1,5 +1,7 @@
 import { DomainError, type ErrorCode, type ErrorDetails } from '../../errors.ts';
-import type { EngineEvent, ImageRequest, Provider } from '../request.ts';
+import type { JobEvent } from '../pipelines/job-event.ts';
+import type { ModelRef } from '../pipelines/model-loader.ts';
+import type { ImageRequest, Provider } from '../request.ts';
 
 /** What the thread is started with (`workerData`). */
 export type ThreadOptions = {
@@ -16,20 +18,17 @@ export type Command =
       readonly type: 'generate';
       readonly job: number;
       readonly request: ImageRequest;
-      readonly model: ModelPlace;
+      readonly model: ModelRef;
       /** Shared memory; [0] is 1 once the job is cancelled. */
       readonly canceled: Int32Array;
       /** Shared memory of a `PreviewDemand`. */
       readonly demand: Int32Array | null;
     }
-  /** To have it at hand before the first job wants it. */
-  | { readonly type: 'load'; readonly model: ModelPlace }
-  /** The cell says it already; this wakes whoever waits. */
+  /** Loaded before the first job needs it. */
+  | { readonly type: 'load'; readonly model: ModelRef }
+  /** The shared memory says it already; this ends the wait of jobs that wait. */
   | { readonly type: 'cancel'; readonly job: number }
   | { readonly type: 'close' };
-
-/** Where a model lies, and as which it was described: another revision is loaded anew. */
-export type ModelPlace = { readonly folder: string; readonly revision: string };
 
 /** From the thread. */
 export type Report =
@@ -38,17 +37,14 @@ export type Report =
       readonly provider: string;
       /** For example `onnxruntime-node 1.30.0`. */
       readonly runtime: string;
+      /** That networks are computed in. */
+      readonly precision: string;
     }
   /** The thread cannot start, for this reason, in one sentence. */
   | { readonly type: 'refused'; readonly reason: string }
   | { readonly type: 'event'; readonly job: number; readonly event: JobEvent }
-  /** The last word on a job. A cancelled one ends without a fault. */
+  /** The last report on a job. A cancelled one ends without a fault. */
   | { readonly type: 'ended'; readonly job: number; readonly fault: Fault | null };
-
-/** An engine event, before it is known which bytes the model was made of. */
-export type JobEvent =
-  | Exclude<EngineEvent, { type: 'image' }>
-  | Omit<Extract<EngineEvent, { type: 'image' }>, 'provenance'>;
 
 /** An error on its way between threads. */
 export type Fault = {

@@ -1,19 +1,15 @@
 /** The engine's thread: takes commands, runs the pipeline, reports. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { withoutPlace } from '../checkpoints/listing.ts';
+import { withoutFolder } from '../models/listing.ts';
 import { runtimeVersion } from '../onnx/session.ts';
+import { createDenoiser } from '../pipelines/denoiser.ts';
 import { createEmbeddings } from '../pipelines/embeddings.ts';
-import { createModels } from '../pipelines/loaded-models.ts';
+import { createLoadedModels } from '../pipelines/loaded-models.ts';
+import { createModelLoader, type ModelRef } from '../pipelines/model-loader.ts';
 import { textToImage } from '../pipelines/text-to-image.ts';
 import { Canceled, createTurns, type Job } from '../pipelines/turns.ts';
 import { chooseProvider, ProviderUnavailable } from '../providers.ts';
-import {
-  type Command,
-  faultOf,
-  type ModelPlace,
-  type Report,
-  type ThreadOptions,
-} from './protocol.ts';
+import { type Command, faultOf, type Report, type ThreadOptions } from './protocol.ts';
 
 const { provider: asked, threads, maxModels } = workerData as ThreadOptions;
 const port = parentPort!;
@@ -30,20 +26,22 @@ try {
 async function serve(): Promise<void> {
   const choice = await chooseProvider(asked, threads);
   const turns = createTurns();
-  const models = createModels({ max: maxModels, turns, threads, choice });
+  const load = createModelLoader({ threads, choice });
+  const models = createLoadedModels({ max: maxModels, turns, load });
   const running = new Set<Promise<void>>();
-  const engine = { models, turns, embeddings: createEmbeddings() };
+  const denoiser = createDenoiser(turns);
+  const context = { models, turns, denoiser, embeddings: createEmbeddings() };
 
   async function generate(command: Extract<Command, { type: 'generate' }>): Promise<void> {
-    const { job: order, request, model: place, demand } = command;
+    const { job: order, request, model: ref, demand } = command;
     const job: Job = {
       share: request.share,
       order,
       isCanceled: () => Atomics.load(command.canceled, 0) !== 0,
     };
-    const context = { job, place, demand: demand === null ? null : { cell: demand } };
+    const image = { job, ref, demand: demand === null ? null : { cell: demand } };
     try {
-      for await (const event of textToImage(request, context, engine)) {
+      for await (const event of textToImage(request, image, context)) {
         if (job.isCanceled()) break;
         const pixels =
           event.type === 'image' ? event.rgb : event.type === 'step' && event.frame?.rgb;
@@ -51,20 +49,20 @@ async function serve(): Promise<void> {
       }
       report({ type: 'ended', job: order, fault: null });
     } catch (error) {
-      const isLeaving = error instanceof Canceled || job.isCanceled();
-      const fault = isLeaving ? null : faultOf(error);
+      const isCanceled = error instanceof Canceled || job.isCanceled();
+      const fault = isCanceled ? null : faultOf(error);
       report({
         type: 'ended',
         job: order,
-        fault: fault && { ...fault, message: await withoutPlace(fault.message, place.folder) },
+        fault: fault && { ...fault, message: await withoutFolder(fault.message, ref.folder) },
       });
     }
   }
 
-  /** What is wrong with it is met, and told, by the first job that wants it. */
-  async function load(place: ModelPlace): Promise<void> {
-    const nobody: Job = { share: '', order: 0, isCanceled: () => false };
-    const lease = await models.acquire(place, nobody).catch(() => null);
+  /** A fault is met again, and reported, by the first job that needs the model. */
+  async function preload(ref: ModelRef): Promise<void> {
+    const job: Job = { share: '', order: 0, isCanceled: () => false };
+    const lease = await models.acquire(ref, job).catch(() => null);
     await lease?.release();
   }
 
@@ -86,7 +84,7 @@ async function serve(): Promise<void> {
         track(generate(command));
         break;
       case 'load':
-        track(load(command.model));
+        track(preload(command.model));
         break;
       case 'cancel':
         turns.sweep();
@@ -97,5 +95,10 @@ async function serve(): Promise<void> {
         break;
     }
   });
-  report({ type: 'ready', provider: choice.provider, runtime: runtimeVersion() });
+  report({
+    type: 'ready',
+    provider: choice.provider,
+    runtime: runtimeVersion(),
+    precision: choice.plans.transformer.precision,
+  });
 }

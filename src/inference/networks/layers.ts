@@ -1,16 +1,33 @@
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 
-/** x (n, from) → (n, to). The file's own [to, from] layout is read in place; bias where `bias`. */
+export type LinearShape = {
+  readonly from: number;
+  readonly to: number;
+  readonly bias?: boolean;
+  /** Ranges of the `to` outputs that are computed; all of them where left out. */
+  readonly rows?: readonly { readonly start: number; readonly count: number }[];
+};
+
+/**
+ * x (n, from) → (n, to). The file's own [to, from] layout is read in place; bias where `bias`. Every
+ * product with a matrix of the weights goes through here.
+ */
 export function linear(
   graph: GraphBuilder,
   x: Value,
   name: string,
-  { from, to, bias = true }: { from: number; to: number; bias?: boolean },
+  { from, to, bias = true, rows }: LinearShape,
 ): Value {
-  const weight = graph.weight(`${name}.weight`, [to, from]);
-  return bias
-    ? graph.op('Gemm', [x, weight, graph.weight(`${name}.bias`, [to])], { transB: 1 })
-    : graph.op('Gemm', [x, weight], { transB: 1 });
+  const tensor = (parameter: 'weight' | 'bias', shape: readonly number[]) => {
+    const parts = rows?.map((range) =>
+      graph.weight(`${name}.${parameter}`, shape, { rows: range }),
+    );
+    return parts
+      ? graph.op('Concat', parts, { axis: 0 })
+      : graph.weight(`${name}.${parameter}`, shape);
+  };
+  const weight = tensor('weight', [to, from]);
+  return graph.op('Gemm', bias ? [x, weight, tensor('bias', [to])] : [x, weight], { transB: 1 });
 }
 
 /** x·σ(x). QuickGelu with alpha 1 is SiLU, in one pass. */
@@ -35,12 +52,6 @@ export function layerNorm(
   });
 }
 
-export type AttentionForm =
-  /** `com.microsoft.MultiHeadAttention`: 3.5 times as fast on a CPU, and never holds all scores. */
-  | 'fused'
-  /** MatMul → Softmax → MatMul: for providers whose fused kernel fails the self-test. */
-  | 'composed';
-
 /**
  * softmax(q kᵀ · scale + bias) v, per head.
  * q (n, heads·dim), k and v (m, heads·dim), bias (1, heads, n, m) → (n, heads·dim)
@@ -48,11 +59,10 @@ export type AttentionForm =
 export function attention(
   graph: GraphBuilder,
   { q, k, v, bias }: { q: Value; k: Value; v: Value; bias?: Value },
-  shape: { heads: number; headDim: number; scale: number; form: AttentionForm },
+  { heads, headDim, scale }: { heads: number; headDim: number; scale: number },
 ): Value {
-  const { heads, headDim, scale, form } = shape;
   const width = heads * headDim;
-  if (form === 'fused') {
+  if (graph.plan.attention === 'fused') {
     const [q3, k3, v3] = [q, k, v].map((x) => graph.op('Reshape', [x, graph.ints([1, -1, width])]));
     const attended = graph.microsoft(
       'MultiHeadAttention',

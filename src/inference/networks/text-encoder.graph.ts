@@ -4,20 +4,10 @@
  *
  * Shapes: s tokens (unpadded: there is no mask), D channels, inner = heads · headDim.
  */
-import { GraphBuilder, type Value } from '../onnx/graph.ts';
+import type { T5Config } from '../checkpoints/text-encoder.ts';
+import { GraphBuilder, type Plan, type Value } from '../onnx/graph.ts';
 import type { Weights } from '../onnx/weights.ts';
-import { type AttentionForm, attention, gelu, linear } from './layers.ts';
-
-export type T5Config = {
-  readonly layers: number;
-  readonly heads: number;
-  readonly headDim: number;
-  readonly width: number;
-  readonly hidden: number;
-  readonly epsilon: number;
-  readonly buckets: number;
-  readonly maxDistance: number;
-};
+import { attention, gelu, linear } from './layers.ts';
 
 /**
  * Layers `from` to `to` (not included). `hidden` (s, D), `buckets` (s, s) → `encoded` (s, D);
@@ -26,12 +16,12 @@ export type T5Config = {
 export function t5Graph(
   weights: Weights,
   config: T5Config,
-  { from, to, form }: { from: number; to: number; form: AttentionForm },
+  { from, to, plan }: { from: number; to: number; plan: Plan },
 ): GraphBuilder {
-  const graph = new GraphBuilder(weights);
+  const graph = new GraphBuilder(weights, plan);
   let x = graph.input('hidden', ['s', config.width]);
   const bias = positionBias(graph, config);
-  for (let layer = from; layer < to; layer++) x = block(graph, config, { x, bias, layer, form });
+  for (let layer = from; layer < to; layer++) x = block(graph, config, { x, bias, layer });
   if (to === config.layers) x = rmsNorm(graph, config, x, 'encoder.final_layer_norm');
   graph.output('encoded', x, ['s', config.width]);
   return graph;
@@ -52,7 +42,7 @@ function positionBias(graph: GraphBuilder, { buckets, heads }: T5Config): Value 
 function block(
   graph: GraphBuilder,
   config: T5Config,
-  { x, bias, layer, form }: { x: Value; bias: Value; layer: number; form: AttentionForm },
+  { x, bias, layer }: { x: Value; bias: Value; layer: number },
 ): Value {
   const { width, hidden, heads, headDim } = config;
   const inner = heads * headDim;
@@ -70,7 +60,7 @@ function block(
       bias,
     },
     // T5 does not scale its scores.
-    { heads, headDim, scale: 1, form },
+    { heads, headDim, scale: 1 },
   );
   const x1 = graph.op('Add', [x, project(attended, 'o', inner, width)]);
 

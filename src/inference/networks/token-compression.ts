@@ -1,12 +1,6 @@
+import type { Compression } from '../checkpoints/transformer.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import { layerNorm } from './layers.ts';
-
-/** Key/value token compression: self-attention sees a grid that is `scaleFactor` coarser per axis. */
-export type Compression = {
-  readonly sampling: 'conv' | 'ave' | 'uniform' | 'uniform_every';
-  readonly scaleFactor: number;
-  readonly layers: readonly number[];
-};
 
 /** PyTorch's default. */
 const normEpsilon = 1e-5;
@@ -51,26 +45,44 @@ export function compressTokens(
       });
     }
     case 'ave': {
-      // Despite its name it does not average: nearest neighbours, ⌊h/R⌋ by ⌊w/R⌋.
-      const scales = graph.floats([1, 1, 1 / R, 1 / R]);
-      return toTokens(
-        graph.op('Resize', [image, null, scales], {
-          mode: 'nearest',
-          coordinate_transformation_mode: 'asymmetric',
-          nearest_mode: 'floor',
-        }),
-      );
+      // Despite its name it does not average: every R-th row and column, ⌊h/R⌋ by ⌊w/R⌋.
+      const factor = graph.ints([R]);
+      const sides = graph.op('Slice', [grid, graph.ints([2]), graph.ints([4])]); // (h, w)
+      const ends = graph.op('Mul', [graph.op('Div', [sides, factor]), factor]);
+      return toTokens(everyNth(graph, image, { ends, step: R }));
     }
-    case 'uniform': {
-      const [starts, ends, axes, steps] = [
-        [0, 0],
-        [maxEnd, maxEnd],
-        [2, 3],
-        [R, R],
-      ];
-      return toTokens(
-        graph.op('Slice', [image, ...[starts, ends, axes, steps].map((v) => graph.ints(v!))]),
-      );
-    }
+    case 'uniform':
+      return toTokens(everyNth(graph, image, { ends: graph.ints([maxEnd, maxEnd]), step: R }));
+  }
+}
+
+/** Rows and columns 0, step, 2·step … before `ends`. x (1, D, h, w) */
+function everyNth(
+  graph: GraphBuilder,
+  x: Value,
+  { ends, step }: { ends: Value; step: number },
+): Value {
+  const axes = graph.ints([2, 3]);
+  return graph.op('Slice', [x, graph.ints([0, 0]), ends, axes, graph.ints([step, step])]);
+}
+
+/**
+ * Whether a grid of tokens can be compressed: the original code fails where `uniform` or
+ * `uniform_every` does not divide it; `conv` and `ave` leave a rest at the edge out.
+ */
+export function dividesGrid(
+  compression: Compression | null,
+  { height, width }: { readonly height: number; readonly width: number },
+): boolean {
+  if (compression === null) return true;
+  const { sampling, scaleFactor: R } = compression;
+  switch (sampling) {
+    case 'uniform':
+      return height % R === 0 && width % R === 0;
+    case 'uniform_every':
+      return (height * width) % R === 0;
+    case 'conv':
+    case 'ave':
+      return height >= R && width >= R;
   }
 }

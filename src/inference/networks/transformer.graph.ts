@@ -8,37 +8,24 @@
  * Shapes: n image tokens, s caption tokens, D = heads · headDim channels. There is no batch axis:
  * prompts have different lengths, and a CPU gains nothing from batching.
  */
-import { GraphBuilder, type Value } from '../onnx/graph.ts';
+import type { TransformerConfig } from '../checkpoints/transformer.ts';
+import { GraphBuilder, type Plan, type Value } from '../onnx/graph.ts';
 import type { Weights } from '../onnx/weights.ts';
-import { type AttentionForm, attention, gelu, layerNorm, linear, silu } from './layers.ts';
-import { type Compression, compressTokens } from './token-compression.ts';
+import { attention, gelu, layerNorm, linear, silu } from './layers.ts';
+import { compressTokens } from './token-compression.ts';
 
 /** Channels of the timestep's sinusoid. */
 export const timestepChannels = 256;
-export type TransformerConfig = {
-  readonly layers: number;
-  readonly heads: number;
-  readonly headDim: number;
-  readonly captionChannels: number;
-  /** Latent channels in and, leaving out the learned variance, out. */
-  readonly channels: number;
-  /** Channels that `proj_out` has, variance included. */
-  readonly outChannels: number;
-  readonly patchSize: number;
-  readonly normEpsilon: number;
-  /** Whether resolution and aspect ratio are conditions too (PixArt-α at 1024 pixels). */
-  readonly microConditions: boolean;
-  readonly compression: Compression | null;
-};
-
-type Network = { readonly config: TransformerConfig; readonly form: AttentionForm };
-
 /**
  * Keys and values of all cross-attentions.
  * `caption` (s, captionChannels) → `k.{layer}`, `v.{layer}` (s, D)
  */
-export function conditioningGraph(weights: Weights, config: TransformerConfig): GraphBuilder {
-  const graph = new GraphBuilder(weights);
+export function conditioningGraph(
+  weights: Weights,
+  config: TransformerConfig,
+  plan: Plan,
+): GraphBuilder {
+  const graph = new GraphBuilder(weights, plan);
   const width = config.heads * config.headDim;
   const caption = graph.input('caption', ['s', config.captionChannels]);
   const hidden = gelu(
@@ -64,8 +51,12 @@ export function conditioningGraph(weights: Weights, config: TransformerConfig): 
  * → `modulation.{layer}` (6·D): shift, scale, gate of attention, then of the MLP;
  * → `modulation.out` (2·D): shift, scale
  */
-export function modulationGraph(weights: Weights, config: TransformerConfig): GraphBuilder {
-  const graph = new GraphBuilder(weights);
+export function modulationGraph(
+  weights: Weights,
+  config: TransformerConfig,
+  plan: Plan,
+): GraphBuilder {
+  const graph = new GraphBuilder(weights, plan);
   const width = config.heads * config.headDim;
   const mlp = (x: Value, name: string, to: number) => {
     const hidden = silu(
@@ -108,9 +99,12 @@ export function modulationGraph(weights: Weights, config: TransformerConfig): Gr
  * One step. `latents` (1, channels, H, W), `position` (n, D), `k.{layer}` and `v.{layer}` (s, D),
  * `modulation.*` as above → `noise` (1, channels, H, W), the predicted ε
  */
-export function denoisingGraph(weights: Weights, network: Network): GraphBuilder {
-  const { config } = network;
-  const graph = new GraphBuilder(weights);
+export function denoisingGraph(
+  weights: Weights,
+  config: TransformerConfig,
+  plan: Plan,
+): GraphBuilder {
+  const graph = new GraphBuilder(weights, plan);
   const { channels, patchSize } = config;
   const width = config.heads * config.headDim;
 
@@ -128,7 +122,7 @@ export function denoisingGraph(weights: Weights, network: Network): GraphBuilder
   const grid = graph.op('Shape', [patches]);
   const flat = graph.op('Reshape', [patches, graph.ints([width, -1])]); // (D, n)
   let x = graph.op('Add', [graph.op('Transpose', [flat], { perm: [1, 0] }), position]); // (n, D)
-  for (let layer = 0; layer < config.layers; layer++) x = block(graph, network, { x, grid, layer });
+  for (let layer = 0; layer < config.layers; layer++) x = block(graph, config, { x, grid, layer });
 
   const [shift, scale] = graph.split(graph.input('modulation.out', [2 * width]), 2, 0);
   x = layerNorm(graph, x, { scale: scale!, shift: shift!, epsilon: config.normEpsilon });
@@ -139,7 +133,7 @@ export function denoisingGraph(weights: Weights, network: Network): GraphBuilder
 /** x (n, D) → (n, D) */
 function block(
   graph: GraphBuilder,
-  { config, form }: Network,
+  config: TransformerConfig,
   { x, grid, layer }: { x: Value; grid: Value; layer: number },
 ): Value {
   const name = `transformer_blocks.${layer}`;
@@ -149,7 +143,6 @@ function block(
     heads: config.heads,
     headDim: config.headDim,
     scale: 1 / Math.sqrt(config.headDim),
-    form,
   };
   const [shift1, scale1, gate1, shift2, scale2, gate2] = graph.split(
     graph.input(`modulation.${layer}`, [6 * width]),
@@ -210,19 +203,12 @@ function unpatchify(
   const { channels, outChannels, patchSize } = config;
   const width = config.heads * config.headDim;
   const places = patchSize * patchSize;
-  const shapes = { weight: [places * outChannels, width], bias: [places * outChannels] };
-  // Row (p · patch + q) · outChannels + c is channel c at place (p, q) of the patch.
-  const kept = (part: 'weight' | 'bias') =>
-    graph.op(
-      'Concat',
-      Array.from({ length: places }, (_, place) =>
-        graph.weight(`proj_out.${part}`, shapes[part], {
-          rows: { start: place * outChannels, count: channels },
-        }),
-      ),
-      { axis: 0 },
-    );
-  const pixels = graph.op('Gemm', [x, kept('weight'), kept('bias')], { transB: 1 }); // (n, p²·C)
+  // Row (p · patch + q) · outChannels + c is channel c at (p, q) of the patch.
+  const rows = Array.from({ length: places }, (_, i) => ({
+    start: i * outChannels,
+    count: channels,
+  }));
+  const pixels = linear(graph, x, 'proj_out', { from: width, to: places * outChannels, rows }); // (n, p²·C)
   const channelsFirst = graph.op('Transpose', [pixels], { perm: [1, 0] });
   const sides = graph.op('Slice', [grid, graph.ints([2]), graph.ints([4])]);
   const shape = graph.op('Concat', [graph.ints([1, places * channels]), sides], { axis: 0 });

@@ -1,17 +1,18 @@
 import { LRUCache } from 'lru-cache';
-import { z } from 'zod';
-import { readConfig } from '../checkpoints/config.ts';
-import { fromOriginalKeys, hasOriginalKeys } from '../checkpoints/original.ts';
-import { createSession, prepackBelow, type SessionOptions, type Tensor } from '../onnx/session.ts';
-import { openWeights, type Weights } from '../onnx/weights.ts';
-import type { AttentionForm } from './layers.ts';
-import { type PositionGrid, positionEmbedding, timestepEmbedding } from './position-embedding.ts';
-import type { Compression } from './token-compression.ts';
+import type { Checkpoint } from '../checkpoints/checkpoint.ts';
+import type { TransformerConfig } from '../checkpoints/transformer.ts';
+import { defaultPlan, type Plan } from '../onnx/graph.ts';
+import { createSessions, type Tensor } from '../onnx/session.ts';
+import { openWeightData } from '../onnx/weight-data.ts';
+import type { Weights } from '../onnx/weights.ts';
+import type { Pause, Runtime } from './network.ts';
+import { positionEmbedding, timestepEmbedding } from './position-embedding.ts';
+import type { Embedding } from './text-encoder.ts';
+import { dividesGrid } from './token-compression.ts';
 import {
   conditioningGraph,
   denoisingGraph,
   modulationGraph,
-  type TransformerConfig,
   timestepChannels,
 } from './transformer.graph.ts';
 
@@ -22,100 +23,56 @@ export type Conditioning = {
   readonly bytes: number;
 };
 
-export type Transformer = {
-  readonly config: TransformerConfig;
-  readonly parameters: number;
-  readonly dtype: string;
-  /** Once per prompt. `data`: (tokens, captionChannels), real tokens only: there is no mask. */
-  condition(caption: { data: Float32Array; tokens: number }): Promise<Conditioning>;
-  /**
-   * Predicted noise ε (4, height, width) of `latents` (4, height, width).
-   *
-   * @param latentHeight even, as `latentWidth` is; any size, without a new session
-   * @param timestep 0 to 999, fractions allowed
-   * @throws EngineFailed, OutOfMemory
-   */
-  predict(
-    latents: Float32Array,
-    latentHeight: number,
-    latentWidth: number,
-    timestep: number,
-    conditioning: Conditioning,
-  ): Promise<Float32Array>;
-  release(): Promise<void>;
+/** One evaluation: noisy latents, how noisy they are, and what they are to become. */
+export type TransformerInput = {
+  /** (4, height, width) */
+  readonly latents: Float32Array;
+  /** Even, as `width` is; any size, without a new session. */
+  readonly height: number;
+  readonly width: number;
+  /** 0 to 999, fractions allowed. */
+  readonly timestep: number;
+  readonly conditioning: Conditioning;
 };
 
-export type TransformerOptions = SessionOptions & { readonly attention?: AttentionForm };
+export type Transformer = {
+  readonly config: TransformerConfig;
+  /** Once per prompt. There is no mask: real tokens only. */
+  condition(caption: Embedding): Promise<Conditioning>;
+  /**
+   * Predicted noise ε (4, height, width) of each input, in their order.
+   * @throws RangeError, EngineFailed, OutOfMemory, FileChanged
+   */
+  predict(inputs: readonly TransformerInput[], pause?: Pause): Promise<Float32Array[]>;
+  release(): Promise<void>;
+};
 
 /** Timesteps whose modulation is kept: 774 kB each in PixArt-Σ XL/2. */
 const modulationsKept = 64;
 /** Latent sizes whose position embedding is kept: 19 MB each at 1024 pixels in XL/2. */
 const positionsKept = 4;
 
-const configSchema = z.object({
-  num_layers: z.int().positive(),
-  num_attention_heads: z.int().positive(),
-  attention_head_dim: z.int().positive(),
-  caption_channels: z.int().positive(),
-  in_channels: z.int().positive(),
-  out_channels: z.int().positive(),
-  patch_size: z.int().positive(),
-  sample_size: z.int().positive(),
-  norm_eps: z.number().positive().default(1e-6),
-  norm_type: z.literal('ada_norm_single').default('ada_norm_single'),
-  /** Null: one per 64 latents, at least one. */
-  interpolation_scale: z.number().positive().nullish(),
-  kv_compress_config: z
-    .object({
-      sampling: z.enum(['conv', 'ave', 'uniform', 'uniform_every']).nullish(),
-      scale_factor: z.int().positive().default(1),
-      kv_compress_layer: z.array(z.int().nonnegative()).default([]),
-    })
-    .nullish(),
-});
-
 /**
- * Load `transformer/` of a model folder, under diffusers' key names or PixArt's own.
- *
- * @throws UnusableConfig, WeightsNotFound, DamagedWeights, MissingTensor, TensorMismatch
+ * Load a diffusion transformer.
+ * @throws FileChanged, FileUnreadable, EngineFailed, OutOfMemory
  */
 export async function loadTransformer(
-  folder: string,
-  { attention = 'fused', ...options }: TransformerOptions,
+  { config, weights }: Checkpoint<TransformerConfig>,
+  { plan, ...session }: Runtime,
 ): Promise<Transformer> {
-  const { file, weights, config } = await read(folder);
-  const sessionOptions = { prepack: weights.parameters < prepackBelow, ...options };
-  const graphs = [
-    conditioningGraph(weights, config),
-    modulationGraph(weights, config),
-    denoisingGraph(weights, { config, form: attention }),
-  ] as const;
-  const [conditioner, modulator, denoiser] = await Promise.all([
-    createSession(graphs[0], sessionOptions),
-    createSession(graphs[1], sessionOptions),
-    createSession(graphs[2], sessionOptions),
-  ]);
-
+  const data = await openWeightData(weights);
+  const graphs = graphsOf(weights, config, plan);
+  const sessions = await createSessions(graphs, { ...session, data }).catch(async (error) => {
+    await data.close();
+    throw error;
+  });
+  const [conditioner, modulator, denoiser] = sessions;
   const { channels, patchSize } = config;
-  const width = config.heads * config.headDim;
-  const base = {
-    baseSize: Math.floor(file.sample_size / patchSize),
-    interpolationScale: file.interpolation_scale ?? Math.max(Math.floor(file.sample_size / 64), 1),
-  };
-  const positions = new LRUCache<string, Tensor>({ max: positionsKept });
-  const positionOf = (height: number, columns: number): Tensor => {
-    const key = `${height}x${columns}`;
-    const kept = positions.get(key);
-    if (kept !== undefined) return kept;
-    const grid: PositionGrid = { ...base, height, width: columns };
-    const position = floats(positionEmbedding(grid, width), [height * columns, width]);
-    positions.set(key, position);
-    return position;
-  };
+  const positionOf = createPositions(config);
 
   const modulations = new LRUCache<string, Record<string, Tensor>>({ max: modulationsKept });
-  const modulationOf = async (timestep: number, height: number, latentWidth: number) => {
-    const key = config.microConditions ? `${timestep}/${height}x${latentWidth}` : `${timestep}`;
+  const modulationOf = async ({ timestep, height, width }: TransformerInput) => {
+    const key = config.microConditions ? `${timestep}/${height}x${width}` : `${timestep}`;
     const kept = modulations.get(key);
     if (kept !== undefined) return kept;
     const feeds: Record<string, Tensor> = {
@@ -123,7 +80,7 @@ export async function loadTransformer(
     };
     if (config.microConditions) {
       // Pixels: the VAE's factor is 8.
-      const size = [8 * height, 8 * latentWidth, height / latentWidth];
+      const size = [8 * height, 8 * width, height / width];
       const rows = size.flatMap((value) => [...timestepEmbedding(value)]);
       feeds['size'] = floats(new Float32Array(rows), [3, timestepChannels]);
     }
@@ -132,10 +89,21 @@ export async function loadTransformer(
     return modulation;
   };
 
+  async function predictOne(input: TransformerInput): Promise<Float32Array> {
+    const { latents, height, width, conditioning } = input;
+    const grid = { height: height / patchSize, width: width / patchSize };
+    checkInput(config, input, grid);
+    const { noise } = await denoiser.run({
+      latents: floats(latents, [1, channels, height, width]),
+      position: positionOf(grid),
+      ...(await modulationOf(input)),
+      ...conditioning.feeds,
+    });
+    return noise!.data as Float32Array;
+  }
+
   return {
     config,
-    parameters: weights.parameters,
-    dtype: weights.dtype,
 
     async condition({ data, tokens }) {
       const feeds = await conditioner.run({
@@ -145,87 +113,70 @@ export async function loadTransformer(
       return { tokens, feeds, bytes };
     },
 
-    async predict(latents, latentHeight, latentWidth, timestep, conditioning) {
-      if (
-        latents.length !== channels * latentHeight * latentWidth ||
-        latentHeight % patchSize !== 0 ||
-        latentWidth % patchSize !== 0
-      ) {
-        throw new RangeError(
-          `Expected latents (${channels}, ${latentHeight}, ${latentWidth}) with sides that divide by ${patchSize}, but got ${latents.length} values`,
-        );
+    async predict(inputs, pause) {
+      const predictions: Float32Array[] = [];
+      for (const [index, input] of inputs.entries()) {
+        if (index > 0) await pause?.();
+        predictions.push(await predictOne(input));
       }
-      const { noise } = await denoiser.run({
-        latents: floats(latents, [1, channels, latentHeight, latentWidth]),
-        position: positionOf(latentHeight / patchSize, latentWidth / patchSize),
-        ...(await modulationOf(timestep, latentHeight, latentWidth)),
-        ...conditioning.feeds,
-      });
-      return noise!.data as Float32Array;
+      return predictions;
     },
 
     async release() {
-      await Promise.all([conditioner.release(), modulator.release(), denoiser.release()]);
+      await Promise.all(sessions.map((one) => one.release()));
+      await data.close();
     },
   };
 }
 
-/** Whether the weights hold what the configuration says, without loading them. @throws as `loadTransformer` */
-export async function checkTransformer(folder: string): Promise<Weights> {
-  const { weights, config } = await read(folder);
-  conditioningGraph(weights, config);
-  modulationGraph(weights, config);
-  denoisingGraph(weights, { config, form: 'fused' });
-  return weights;
+/** Whether the weights hold what the configuration says. @throws MissingTensor, TensorMismatch */
+export function checkTransformer({ config, weights }: Checkpoint<TransformerConfig>): void {
+  graphsOf(weights, config, defaultPlan);
 }
 
-async function read(folder: string) {
-  const file = await readConfig(folder, configSchema);
-  const stored = await openWeights(folder, 'diffusion_pytorch_model');
-  const weights = hasOriginalKeys(stored) ? fromOriginalKeys(stored) : stored;
-  const config: TransformerConfig = {
-    // A redistributed PixArt-Σ 900M says 28 and has 42.
-    layers: Math.max(file.num_layers, countLayers(weights)),
-    heads: file.num_attention_heads,
-    headDim: file.attention_head_dim,
-    captionChannels: file.caption_channels,
-    channels: file.in_channels,
-    outChannels: file.out_channels,
-    patchSize: file.patch_size,
-    normEpsilon: file.norm_eps,
-    // By what is there: `use_additional_conditions: null` means yes or no by the model's size.
-    microConditions: weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
-    compression: compressionOf(file.kv_compress_config ?? null, weights),
+function graphsOf(weights: Weights, config: TransformerConfig, plan: Plan) {
+  return [
+    conditioningGraph(weights, config, plan),
+    modulationGraph(weights, config, plan),
+    denoisingGraph(weights, config, plan),
+  ] as const;
+}
+
+type Grid = { readonly height: number; readonly width: number };
+
+/** Position embeddings of the last used sizes, (height · width, D), tokens down and across given. */
+function createPositions(config: TransformerConfig): (grid: Grid) => Tensor {
+  const { heads, headDim, sampleSize, patchSize, interpolationScale } = config;
+  const width = heads * headDim;
+  const baseSize = Math.floor(sampleSize / patchSize);
+  const kept = new LRUCache<string, Tensor>({ max: positionsKept });
+  return (grid) => {
+    const key = `${grid.height}x${grid.width}`;
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const table = positionEmbedding({ ...grid, baseSize, interpolationScale }, width);
+    const position = floats(table, [grid.height * grid.width, width]);
+    kept.set(key, position);
+    return position;
   };
-  return { file, weights, config };
+}
+
+function checkInput(config: TransformerConfig, input: TransformerInput, grid: Grid): void {
+  const { channels, patchSize, compression } = config;
+  const { latents, height, width } = input;
+  const isWhole = Number.isInteger(grid.height) && Number.isInteger(grid.width);
+  if (latents.length !== channels * height * width || !isWhole) {
+    throw new RangeError(
+      `Expected latents (${channels}, ${height}, ${width}) with sides that divide by ${patchSize}, but got ${latents.length} values`,
+    );
+  }
+  if (!dividesGrid(compression, grid)) {
+    throw new RangeError(
+      `Expected a grid of tokens that the key/value compression divides, but got ${grid.height} x ${grid.width}`,
+    );
+  }
 }
 
 function floats(data: Float32Array, dims: readonly number[]): Tensor {
   return { type: 'float32', data, dims };
-}
-
-function countLayers(weights: Weights): number {
-  let layers = 0;
-  while (weights.has(`transformer_blocks.${layers}.scale_shift_table`)) layers++;
-  return layers;
-}
-
-/** As configured; without a word there, by the convolutions that the weights hold. */
-function compressionOf(
-  config: z.output<typeof configSchema>['kv_compress_config'] | null,
-  weights: Weights,
-): Compression | null {
-  if (config?.sampling) {
-    const { sampling, scale_factor: scaleFactor, kv_compress_layer: layers } = config;
-    return { sampling, scaleFactor, layers };
-  }
-  const kernels = weights.names().flatMap((name) => {
-    const layer = /^transformer_blocks\.(\d+)\.attn1\.sr\.weight$/.exec(name)?.[1];
-    return layer === undefined
-      ? []
-      : [{ layer: Number(layer), side: weights.entry(name).shape[2] }];
-  });
-  const scaleFactor = kernels[0]?.side;
-  if (scaleFactor === undefined) return null;
-  return { sampling: 'conv', scaleFactor, layers: kernels.map(({ layer }) => layer) };
 }

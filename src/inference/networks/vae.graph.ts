@@ -10,131 +10,126 @@
  * SDXL's at 512 pixels, in 10⁹ multiply-adds: the decoder's 118, 271, 434, 279, 156 (the longest a
  * third of the time), the encoder's 165, 147, 147, 99.
  */
-import { GraphBuilder, type Value } from '../onnx/graph.ts';
+import type { VaeConfig } from '../checkpoints/vae.ts';
+import { GraphBuilder, type Plan, type Value } from '../onnx/graph.ts';
 import type { Weights } from '../onnx/weights.ts';
-import { type AttentionForm, attention, linear, silu } from './layers.ts';
+import { attention, linear, silu } from './layers.ts';
 
 /** Epsilon of every group norm in it. */
 const normEpsilon = 1e-6;
 
-export type AutoencoderConfig = {
-  /** Channels of each level, from pixels to latents. */
-  readonly channels: readonly number[];
-  readonly layersPerBlock: number;
-  readonly groups: number;
-  readonly imageChannels: number;
-  readonly latentChannels: number;
-};
+/** What is built from: one graph, or where `isSplit` several that run one after the other. */
+export type VaeGraphOptions = { readonly plan: Plan; readonly isSplit: boolean };
 
-type Drawing = { readonly form: AttentionForm; readonly isSplit: boolean };
-
-type Part = Drawing & {
+/** The graphs of a network under construction. */
+type Groups = VaeGraphOptions & {
   readonly weights: Weights;
-  readonly config: AutoencoderConfig;
-  /** Drawn to their end. */
-  readonly done: GraphBuilder[];
-  /** The one at hand. */
+  readonly config: VaeConfig;
+  readonly finished: GraphBuilder[];
+  /** The graph that layers are added to. */
   graph: GraphBuilder;
 };
 
 /** The whole decoder as one graph. */
-export function decoderGraph(
-  weights: Weights,
-  config: AutoencoderConfig,
-  form: AttentionForm,
-): GraphBuilder {
-  return decoderGraphs(weights, config, { form, isSplit: false })[0]!;
+export function decoderGraph(weights: Weights, config: VaeConfig, plan: Plan): GraphBuilder {
+  return decoderGraphs(weights, config, { plan, isSplit: false })[0]!;
 }
 
 /** `latents` (1, 4, h, w), no longer scaled → `pixels` (1, 3, 8·h, 8·w), in about −1 to 1 */
 export function decoderGraphs(
   weights: Weights,
-  config: AutoencoderConfig,
-  drawing: Drawing,
+  config: VaeConfig,
+  options: VaeGraphOptions,
 ): GraphBuilder[] {
-  const part = begin(weights, config, drawing);
+  const net = begin(weights, config, options);
   const { channels, latentChannels, imageChannels, layersPerBlock } = config;
   const widest = channels.at(-1)!;
 
-  let x = part.graph.input('latents', [1, latentChannels, 'h', 'w']);
+  let x = net.graph.input('latents', [1, latentChannels, 'h', 'w']);
   if (weights.has('post_quant_conv.weight')) {
-    x = conv(part, x, 'post_quant_conv', { from: latentChannels, to: latentChannels, kernel: 1 });
+    x = conv(net, x, 'post_quant_conv', { from: latentChannels, to: latentChannels, kernel: 1 });
   }
-  x = conv(part, x, 'decoder.conv_in', { from: latentChannels, to: widest });
-  x = middle(part, x, 'decoder.mid_block');
+  x = conv(net, x, 'decoder.conv_in', { from: latentChannels, to: widest });
+  x = middle(net, x, 'decoder.mid_block');
   const levels = channels.toReversed();
   levels.forEach((to, level) => {
     const name = `decoder.up_blocks.${level}`;
     for (let i = 0; i <= layersPerBlock; i++) {
       const from = i === 0 ? (levels[level - 1] ?? widest) : to;
-      x = resnet(part, x, `${name}.resnets.${i}`, { from, to });
-      if (i === 0 && level === levels.length - 1) x = cut(part, x, to);
+      x = resnet(net, x, `${name}.resnets.${i}`, { from, to });
+      if (i === 0 && level === levels.length - 1) x = cut(net, x, to);
     }
     if (level < levels.length - 1) {
-      x = doubleSize(part, cut(part, x, to));
-      x = conv(part, x, `${name}.upsamplers.0.conv`, { from: to, to });
+      x = doubleSize(net, cut(net, x, to));
+      x = conv(net, x, `${name}.upsamplers.0.conv`, { from: to, to });
     }
   });
-  x = silu(part.graph, groupNorm(part, x, 'decoder.conv_norm_out', channels[0]!));
-  x = conv(part, x, 'decoder.conv_out', { from: channels[0]!, to: imageChannels });
-  return end(part, 'pixels', x, imageChannels);
+  x = silu(net.graph, groupNorm(net, x, 'decoder.conv_norm_out', channels[0]!));
+  x = conv(net, x, 'decoder.conv_out', { from: channels[0]!, to: imageChannels });
+  return end(net, 'pixels', x, imageChannels);
 }
 
 /** `pixels` (1, 3, H, W) in −1 to 1 → `moments` (1, 8, H/8, W/8): mean, then logarithm of variance */
 export function encoderGraphs(
   weights: Weights,
-  config: AutoencoderConfig,
-  drawing: Drawing,
+  config: VaeConfig,
+  options: VaeGraphOptions,
 ): GraphBuilder[] {
-  const part = begin(weights, config, drawing);
+  const net = begin(weights, config, options);
   const { channels, imageChannels, layersPerBlock } = config;
   const widest = channels.at(-1)!;
   const moments = 2 * config.latentChannels;
 
-  let x = part.graph.input('pixels', [1, imageChannels, 'H', 'W']);
-  x = conv(part, x, 'encoder.conv_in', { from: imageChannels, to: channels[0]! });
+  let x = net.graph.input('pixels', [1, imageChannels, 'H', 'W']);
+  x = conv(net, x, 'encoder.conv_in', { from: imageChannels, to: channels[0]! });
   channels.forEach((to, level) => {
     const name = `encoder.down_blocks.${level}`;
     for (let i = 0; i < layersPerBlock; i++) {
       const from = i === 0 ? (channels[level - 1] ?? to) : to;
-      x = resnet(part, x, `${name}.resnets.${i}`, { from, to });
+      x = resnet(net, x, `${name}.resnets.${i}`, { from, to });
     }
     if (level < channels.length - 1) {
       // Padded right and below only, as it was trained.
       const down = { from: to, to, strides: [2, 2], pads: [0, 0, 1, 1] };
-      x = cut(part, conv(part, x, `${name}.downsamplers.0.conv`, down), to);
+      x = cut(net, conv(net, x, `${name}.downsamplers.0.conv`, down), to);
     }
   });
-  x = middle(part, x, 'encoder.mid_block');
-  x = silu(part.graph, groupNorm(part, x, 'encoder.conv_norm_out', widest));
-  x = conv(part, x, 'encoder.conv_out', { from: widest, to: moments });
+  x = middle(net, x, 'encoder.mid_block');
+  x = silu(net.graph, groupNorm(net, x, 'encoder.conv_norm_out', widest));
+  x = conv(net, x, 'encoder.conv_out', { from: widest, to: moments });
   if (weights.has('quant_conv.weight')) {
-    x = conv(part, x, 'quant_conv', { from: moments, to: moments, kernel: 1 });
+    x = conv(net, x, 'quant_conv', { from: moments, to: moments, kernel: 1 });
   }
-  return end(part, 'moments', x, moments);
+  return end(net, 'moments', x, moments);
 }
 
-function begin(weights: Weights, config: AutoencoderConfig, drawing: Drawing): Part {
-  return { ...drawing, weights, config, done: [], graph: new GraphBuilder(weights) };
+function begin(weights: Weights, config: VaeConfig, options: VaeGraphOptions): Groups {
+  const graph = new GraphBuilder(weights, options.plan);
+  return { ...options, weights, config, finished: [], graph };
 }
 
 /** The border of two groups, where it is split. x (1, C, h, w) → the same, in the next graph */
-function cut(part: Part, x: Value, channels: number): Value {
-  if (!part.isSplit) return x;
-  end(part, 'y', x, channels);
-  part.graph = new GraphBuilder(part.weights);
-  return part.graph.input('x', [1, channels, 'h', 'w']);
+function cut(net: Groups, x: Value, channels: number): Value {
+  if (!net.isSplit) return x;
+  end(net, 'y', x, channels);
+  net.graph = new GraphBuilder(net.weights, net.plan);
+  return net.graph.input('x', [1, channels, 'h', 'w']);
 }
 
-/** All graphs, the one at hand ended. */
-function end({ done, graph }: Part, name: string, x: Value, channels: number): GraphBuilder[] {
+/** All graphs, the current one with its output. */
+function end(
+  { finished, graph }: Groups,
+  name: string,
+  x: Value,
+  channels: number,
+): GraphBuilder[] {
   graph.output(name, x, [1, channels, 'H', 'W']);
-  done.push(graph);
-  return done;
+  finished.push(graph);
+  return finished;
 }
 
 /** x (1, C, h, w) → (1, C, 2·h, 2·w) */
-function doubleSize({ graph }: Part, x: Value): Value {
+function doubleSize({ graph }: Groups, x: Value): Value {
   return graph.op('Resize', [x, null, graph.floats([1, 1, 2, 2])], {
     mode: 'nearest',
     coordinate_transformation_mode: 'asymmetric',
@@ -143,34 +138,33 @@ function doubleSize({ graph }: Part, x: Value): Value {
 }
 
 /** Residual block, attention, residual block, at the smallest size. */
-function middle(part: Part, x: Value, name: string): Value {
-  const widest = part.config.channels.at(-1)!;
+function middle(net: Groups, x: Value, name: string): Value {
+  const widest = net.config.channels.at(-1)!;
   const size = { from: widest, to: widest };
-  const first = resnet(part, x, `${name}.resnets.0`, size);
-  const attended = middleAttention(part, first, `${name}.attentions.0`, widest);
-  return resnet(part, attended, `${name}.resnets.1`, size);
+  const first = resnet(net, x, `${name}.resnets.0`, size);
+  const attended = middleAttention(net, first, `${name}.attentions.0`, widest);
+  return resnet(net, attended, `${name}.resnets.1`, size);
 }
 
 /** x (1, from, h, w) → (1, to, h, w) */
 function resnet(
-  part: Part,
+  net: Groups,
   x: Value,
   name: string,
   { from, to }: { from: number; to: number },
 ): Value {
-  const { graph } = part;
-  const normed = silu(graph, groupNorm(part, x, `${name}.norm1`, from));
-  const hidden = conv(part, normed, `${name}.conv1`, { from, to });
-  const normed2 = silu(graph, groupNorm(part, hidden, `${name}.norm2`, to));
-  const residual = conv(part, normed2, `${name}.conv2`, { from: to, to });
-  const shortcut =
-    from === to ? x : conv(part, x, `${name}.conv_shortcut`, { from, to, kernel: 1 });
+  const { graph } = net;
+  const normed = silu(graph, groupNorm(net, x, `${name}.norm1`, from));
+  const hidden = conv(net, normed, `${name}.conv1`, { from, to });
+  const normed2 = silu(graph, groupNorm(net, hidden, `${name}.norm2`, to));
+  const residual = conv(net, normed2, `${name}.conv2`, { from: to, to });
+  const shortcut = from === to ? x : conv(net, x, `${name}.conv_shortcut`, { from, to, kernel: 1 });
   return graph.op('Add', [shortcut, residual]);
 }
 
-/** One head as wide as the network, over all places. x (1, C, h, w) → (1, C, h, w) */
-function middleAttention(part: Part, x: Value, name: string, channels: number): Value {
-  const { graph, weights, form } = part;
+/** One head as wide as the network, over all positions. x (1, C, h, w) → (1, C, h, w) */
+function middleAttention(net: Groups, x: Value, name: string, channels: number): Value {
+  const { graph, weights } = net;
   // Files older than 2023 have other names.
   const isOld = weights.has(`${name}.query.weight`);
   const names = isOld
@@ -179,13 +173,13 @@ function middleAttention(part: Part, x: Value, name: string, channels: number): 
   const project = (value: Value, index: number) =>
     linear(graph, value, `${name}.${names[index]}`, { from: channels, to: channels });
 
-  const normed = groupNorm(part, x, `${name}.group_norm`, channels);
+  const normed = groupNorm(net, x, `${name}.group_norm`, channels);
   const flat = graph.op('Reshape', [normed, graph.ints([channels, -1])]); // (C, n)
   const tokens = graph.op('Transpose', [flat], { perm: [1, 0] }); // (n, C)
   const attended = attention(
     graph,
     { q: project(tokens, 0), k: project(tokens, 1), v: project(tokens, 2) },
-    { heads: 1, headDim: channels, scale: 1 / Math.sqrt(channels), form },
+    { heads: 1, headDim: channels, scale: 1 / Math.sqrt(channels) },
   );
   const channelsFirst = graph.op('Transpose', [project(attended, 3)], { perm: [1, 0] });
   const image = graph.op('Reshape', [channelsFirst, graph.op('Shape', [x])]);
@@ -196,7 +190,7 @@ function middleAttention(part: Part, x: Value, name: string, channels: number): 
  * As instance norm over groups: on a CPU 1.7 times as fast as ONNX's GroupNormalization, and it
  * exists on every provider. x (1, C, h, w) → (1, C, h, w)
  */
-function groupNorm({ graph, config }: Part, x: Value, name: string, channels: number): Value {
+function groupNorm({ graph, config }: Groups, x: Value, name: string, channels: number): Value {
   const { groups } = config;
   const grouped = graph.op('Reshape', [x, graph.ints([1, groups, -1])]);
   const ones = graph.floats(new Array(groups).fill(1));
@@ -212,7 +206,7 @@ function groupNorm({ graph, config }: Part, x: Value, name: string, channels: nu
 
 /** With the padding that keeps the size, unless `pads` (top, left, bottom, right) says otherwise. */
 function conv(
-  { graph }: Part,
+  { graph }: Groups,
   x: Value,
   name: string,
   shape: { from: number; to: number; kernel?: 1 | 3; strides?: number[]; pads?: number[] },

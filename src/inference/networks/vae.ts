@@ -1,66 +1,43 @@
-import { z } from 'zod';
-import { readConfig } from '../checkpoints/config.ts';
-import type { GraphBuilder } from '../onnx/graph.ts';
-import {
-  createSession,
-  prepackBelow,
-  type Session,
-  type SessionOptions,
-  type Tensor,
-} from '../onnx/session.ts';
-import { openWeights, type Weights } from '../onnx/weights.ts';
-import type { AttentionForm } from './layers.ts';
+import type { Checkpoint } from '../checkpoints/checkpoint.ts';
+import type { VaeConfig } from '../checkpoints/vae.ts';
+import { defaultPlan } from '../onnx/graph.ts';
+import { createSessions, type Session, type Tensor } from '../onnx/session.ts';
+import { openWeightData } from '../onnx/weight-data.ts';
+import type { Pause, Runtime } from './network.ts';
 import { type Planes, runTiled, type Tiling } from './tiling.ts';
-import { type AutoencoderConfig, decoderGraph, decoderGraphs, encoderGraphs } from './vae.graph.ts';
+import { decoderGraph, decoderGraphs, encoderGraphs } from './vae.graph.ts';
 
 export type Vae = {
   /** Latents as the sampler sees them are the encoder's, times this. */
   readonly scalingFactor: number;
-  readonly parameters: number;
-  readonly dtype: string;
   /**
    * Pixels (3, 8·height, 8·width), in about −1 to 1 and not clamped, of latents (4, height, width) as
-   * the sampler sees them. Above the size that the VAE was made for, in tiles that are blended.
-   * `checkpoint` is awaited before each group of layers in each tile; what it throws ends the run.
+   * the sampler sees them. Above the size that the VAE was made for, in tiles that are blended. Pauses
+   * before each group of layers in each tile. @throws EngineFailed, OutOfMemory, FileChanged
    */
-  decode(
-    latents: Float32Array,
-    height: number,
-    width: number,
-    checkpoint?: () => Promise<void>,
-  ): Promise<Planes>;
+  decode(latents: Float32Array, height: number, width: number, pause?: Pause): Promise<Planes>;
   /**
    * Distribution of the latents of pixels (3, height, width) in −1 to 1: mean and logarithm of the
    * variance (clamped to −30…20), both (4, height/8, width/8) and *not* scaled. The sampler's
-   * latents are `(mean + exp(logvar / 2) · noise) · scalingFactor`.
+   * latents are `(mean + exp(logvar / 2) · noise) · scalingFactor`. @throws as `decode`
    */
   encode(
     pixels: Float32Array,
     height: number,
     width: number,
-    checkpoint?: () => Promise<void>,
+    pause?: Pause,
   ): Promise<{ mean: Float32Array; logvar: Float32Array; height: number; width: number }>;
   release(): Promise<void>;
 };
 
-export type VaeOptions = SessionOptions & {
-  readonly attention?: AttentionForm;
-  /** Work in tiles above the VAE's own size; without it, memory grows with the picture. */
-  readonly tiling?: boolean;
+export type VaeOptions = Runtime & {
+  /** Work in tiles above the VAE's own size; without it, memory grows with the image. */
+  readonly isTiled?: boolean;
+  /** Pixels along a tile's side, at least. */
+  readonly smallestTile?: number;
   /** On a CPU, a network of so many numbers runs in groups of layers. */
   readonly splitFrom?: number;
 };
-
-const configSchema = z.object({
-  block_out_channels: z.array(z.int().positive()).min(1),
-  layers_per_block: z.int().positive(),
-  norm_num_groups: z.int().positive().default(32),
-  in_channels: z.int().positive().default(3),
-  latent_channels: z.int().positive().default(4),
-  sample_size: z.int().positive(),
-  scaling_factor: z.number().positive(),
-  act_fn: z.literal('silu').default('silu'),
-});
 
 /**
  * SDXL's has 84 million, and would take 15 s for one tile on two cores. What is small takes a
@@ -70,68 +47,56 @@ const largeEnoughToSplit = 10_000_000;
 
 /** Part of a tile that the next one covers again. */
 const overlap = 0.25;
+/** A configuration without `sample_size` has diffusers' default of 32, which was not meant for tiles. */
+const usualTile = 512;
 
 /**
- * Load `vae/` of a model folder. The encoder's session is made when it is first used.
- *
- * @throws UnusableConfig, WeightsNotFound, DamagedWeights, MissingTensor, TensorMismatch
+ * Load an AutoencoderKL. The encoder's sessions are made when they are first used.
+ * @throws FileChanged, FileUnreadable, EngineFailed, OutOfMemory
  */
 export async function loadVae(
-  folder: string,
+  { config, weights }: Checkpoint<VaeConfig>,
   {
-    attention: form = 'fused',
-    tiling = true,
+    plan,
+    isTiled = true,
+    smallestTile = usualTile,
     splitFrom = largeEnoughToSplit,
-    ...options
+    ...session
   }: VaeOptions,
 ): Promise<Vae> {
-  const { file, weights, config } = await read(folder);
+  const data = await openWeightData(weights);
   // A decode's peak is many times what is kept: it goes back to the system.
-  const sessionOptions = { prepack: weights.parameters < prepackBelow, arena: false, ...options };
+  const options = { ...session, data, arena: false };
   // On a GPU a tile takes less than a second, and what is handed over would leave it and come back.
-  const isSplit = options.provider === 'cpu' && weights.parameters >= splitFrom;
-  const drawing = { form, isSplit };
-  const decoder = await openGroups(decoderGraphs(weights, config, drawing), sessionOptions);
-  let encoder: Promise<Session[]> | undefined;
-
-  const factor = 2 ** (config.channels.length - 1);
-  const pixelTile = file.sample_size;
-  const latentTile = Math.floor(pixelTile / factor);
-  const decodeTiling: Tiling = {
-    tile: tiling ? latentTile : Number.POSITIVE_INFINITY,
-    step: Math.floor(latentTile * (1 - overlap)),
-    blend: Math.floor(pixelTile * overlap),
-    keep: pixelTile - Math.floor(pixelTile * overlap),
-  };
-  const encodeTiling: Tiling = {
-    tile: tiling ? pixelTile : Number.POSITIVE_INFINITY,
-    step: Math.floor(pixelTile * (1 - overlap)),
-    blend: Math.floor(latentTile * overlap),
-    keep: latentTile - Math.floor(latentTile * overlap),
-  };
+  const isSplit = session.provider === 'cpu' && weights.parameters >= splitFrom;
+  const decoder = await createSessions(
+    decoderGraphs(weights, config, { plan, isSplit }),
+    options,
+  ).catch(async (error) => {
+    await data.close();
+    throw error;
+  });
+  let encoder: Promise<readonly Session[]> | undefined;
+  const tiling = tilingOf(config, { isTiled, smallestTile });
 
   return {
-    scalingFactor: file.scaling_factor,
-    parameters: weights.parameters,
-    dtype: weights.dtype,
+    scalingFactor: config.scalingFactor,
 
-    async decode(latents, height, width, checkpoint) {
-      const data = latents.map((value) => value / file.scaling_factor);
+    async decode(latents, height, width, pause) {
+      const data = latents.map((value) => value / config.scalingFactor);
       const planes: Planes = { data, channels: config.latentChannels, height, width };
-      return runTiled(planes, decodeTiling, (tile) =>
-        runGroups(decoder, 'latents', tile, checkpoint),
-      );
+      return runTiled(planes, tiling.decode, (tile) => runGroups(decoder, 'latents', tile, pause));
     },
 
-    async encode(pixels, height, width, checkpoint) {
-      encoder ??= openGroups(encoderGraphs(weights, config, drawing), sessionOptions);
-      const groups = await encoder.catch((fault: unknown) => {
+    async encode(pixels, height, width, pause) {
+      encoder ??= createSessions(encoderGraphs(weights, config, { plan, isSplit }), options);
+      const groups = await encoder.catch((error: unknown) => {
         encoder = undefined;
-        throw fault;
+        throw error;
       });
       const planes: Planes = { data: pixels, channels: config.imageChannels, height, width };
-      const moments = await runTiled(planes, encodeTiling, (tile) =>
-        runGroups(groups, 'pixels', tile, checkpoint),
+      const moments = await runTiled(planes, tiling.encode, (tile) =>
+        runGroups(groups, 'pixels', tile, pause),
       );
       const half = moments.data.length / 2;
       return {
@@ -145,17 +110,30 @@ export async function loadVae(
     async release() {
       const groups = [...decoder, ...((await encoder) ?? [])];
       await Promise.all(groups.map((group) => group.release()));
+      await data.close();
     },
   };
 }
 
-async function openGroups(
-  graphs: readonly GraphBuilder[],
-  options: SessionOptions,
-): Promise<Session[]> {
-  const groups: Session[] = [];
-  for (const graph of graphs) groups.push(await createSession(graph, options));
-  return groups;
+/** Whether the weights hold what the configuration says. @throws MissingTensor, TensorMismatch */
+export function checkVae({ config, weights }: Checkpoint<VaeConfig>): void {
+  decoderGraph(weights, config, defaultPlan);
+}
+
+function tilingOf(
+  { channels, sampleSize }: VaeConfig,
+  { isTiled, smallestTile }: { isTiled: boolean; smallestTile: number },
+): { decode: Tiling; encode: Tiling } {
+  const factor = 2 ** (channels.length - 1);
+  const pixelTile = Math.max(sampleSize, smallestTile);
+  const latentTile = Math.floor(pixelTile / factor);
+  const tiling = (from: number, to: number): Tiling => ({
+    tile: isTiled ? from : Number.POSITIVE_INFINITY,
+    step: Math.floor(from * (1 - overlap)),
+    blend: Math.floor(to * overlap),
+    keep: to - Math.floor(to * overlap),
+  });
+  return { decode: tiling(latentTile, pixelTile), encode: tiling(pixelTile, latentTile) };
 }
 
 /** `input` is what the first group calls its input; each hands its one output to the next. */
@@ -163,11 +141,11 @@ async function runGroups(
   groups: readonly Session[],
   input: 'latents' | 'pixels',
   { data, channels, height, width }: Planes,
-  checkpoint?: () => Promise<void>,
+  pause?: Pause,
 ): Promise<Planes> {
   let x: Tensor = { type: 'float32', dims: [1, channels, height, width], data };
   for (const [index, group] of groups.entries()) {
-    await checkpoint?.();
+    await pause?.();
     const outputs = await group.run({ [index === 0 ? input : 'x']: x });
     x = Object.values(outputs)[0]!;
   }
@@ -178,24 +156,4 @@ async function runGroups(
     height: outHeight,
     width: outWidth,
   };
-}
-
-async function read(folder: string) {
-  const file = await readConfig(folder, configSchema);
-  const weights = await openWeights(folder, 'diffusion_pytorch_model');
-  const config: AutoencoderConfig = {
-    channels: file.block_out_channels,
-    layersPerBlock: file.layers_per_block,
-    groups: file.norm_num_groups,
-    imageChannels: file.in_channels,
-    latentChannels: file.latent_channels,
-  };
-  return { file, weights, config };
-}
-
-/** Whether the weights hold what the configuration says, without loading them. @throws as `loadVae` */
-export async function checkVae(folder: string): Promise<Weights> {
-  const { weights, config } = await read(folder);
-  decoderGraph(weights, config, 'fused');
-  return weights;
 }

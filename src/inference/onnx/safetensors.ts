@@ -1,22 +1,29 @@
-import { open } from 'node:fs/promises';
 import { DomainError } from '../../errors.ts';
 import { type Dtype, dtypes, encodeFloats, type FloatDtype, isDtype } from './dtype.ts';
+import {
+  describeContent,
+  FileDamaged,
+  type FileStamp,
+  FileUnreadable,
+  type OpenFile,
+  openFile,
+} from './file.ts';
+import { countKeys, parseJsonAndCountKeys } from './json.ts';
 
 /** Where a tensor's bytes lie: little-endian, row-major. Offsets and lengths in bytes, from the file's start. */
 export type TensorEntry = {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
+  /** Absolute, symbolic links resolved. */
   readonly file: string;
   readonly offset: number;
   readonly length: number;
 };
 
-/** A weight file that is not a well-formed `.safetensors`, or not whole. */
-export class DamagedWeights extends DomainError {
-  constructor(file: string, problem: string, options?: ErrorOptions) {
-    super('MODEL_UNAVAILABLE', `${problem} in ${file}`, { got: file }, options);
-  }
-}
+export type SafetensorsHeader = {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly stamp: FileStamp;
+};
 
 /** The format's own limit. */
 export const maxHeaderBytes = 100_000_000;
@@ -26,65 +33,79 @@ export const maxHeaderBytes = 100_000_000;
  * without holes or overlap from the header to the end of the file, lengths that follow from shape
  * and dtype, no key twice. Source: safetensors README and `safetensors/src/tensor.rs`.
  *
- * @throws DamagedWeights naming the file, what was expected and what is there.
+ * @throws FileUnreadable; FileDamaged naming the file, what was expected and what is there.
  */
-export async function readSafetensorsHeader(file: string): Promise<Map<string, TensorEntry>> {
-  const handle = await open(file, 'r').catch((cause: unknown) => {
-    throw new DamagedWeights(file, 'Expected a readable file, but got an error on opening', {
-      cause,
-    });
-  });
+export async function readSafetensorsHeader(file: string): Promise<SafetensorsHeader> {
+  const opened = await openFile(file);
   try {
-    const { size } = await handle.stat();
-    const prefix = Buffer.alloc(8);
-    if (size < 8 || (await handle.read(prefix, 0, 8, 0)).bytesRead < 8) {
-      throw new DamagedWeights(file, `Expected a header length of 8 bytes, but got ${size} bytes`);
-    }
-    const headerBytes = Number(prefix.readBigUInt64LE());
-    if (headerBytes > maxHeaderBytes) {
-      throw new DamagedWeights(
-        file,
-        `Expected a header of at most ${maxHeaderBytes} bytes, but got ${headerBytes}`,
-      );
-    }
-    if (8 + headerBytes > size) {
-      throw new DamagedWeights(
-        file,
-        `Expected a header of ${headerBytes} bytes, but got a file of ${size} bytes`,
-      );
-    }
-    const header = Buffer.alloc(headerBytes);
-    await handle.read(header, 0, headerBytes, 8);
-    return parseHeader(header, file, 8 + headerBytes, size);
+    const header = await readHeader(file, opened);
+    const { path } = opened.stamp;
+    const dataStart = 8 + header.length;
+    const entries = parseHeader(header, { file, path, dataStart, fileSize: opened.size });
+    return { entries, stamp: opened.stamp };
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    throw new FileUnreadable(file, String(cause), { cause });
   } finally {
-    await handle.close();
+    await opened.handle.close();
   }
 }
 
-function parseHeader(header: Buffer, file: string, dataStart: number, fileSize: number) {
+async function readHeader(file: string, { handle, size }: OpenFile): Promise<Buffer> {
+  const start = Buffer.alloc(Math.min(size, 512));
+  await handle.read(start, 0, start.length, 0);
+  const content = describeContent(start);
+  if (content !== null) throw new FileUnreadable(file, content);
+  if (size < 8) {
+    throw new FileDamaged(file, `Expected a header length of 8 bytes, but got ${size} bytes`);
+  }
+  const headerBytes = Number(start.readBigUInt64LE());
+  if (headerBytes > maxHeaderBytes) {
+    throw new FileDamaged(
+      file,
+      `Expected a header of at most ${maxHeaderBytes} bytes, but got ${headerBytes}`,
+    );
+  }
+  if (8 + headerBytes > size) {
+    throw new FileDamaged(
+      file,
+      `Expected a header of ${headerBytes} bytes, but got a file of ${size} bytes`,
+    );
+  }
+  const header = Buffer.alloc(headerBytes);
+  await handle.read(header, 0, headerBytes, 8);
+  return header;
+}
+
+type Place = { file: string; path: string; dataStart: number; fileSize: number };
+
+function parseHeader(
+  header: Buffer,
+  { file, path, dataStart, fileSize }: Place,
+): Map<string, TensorEntry> {
   const fail = (problem: string, options?: ErrorOptions): never => {
-    throw new DamagedWeights(file, problem, options);
+    throw new FileDamaged(file, problem, options);
   };
-  if (header[0] !== 0x7b) fail('Expected a JSON object as header, but got something else');
-  let text = '';
   let parsed: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(header);
-    parsed = JSON.parse(text);
+    // A byte order mark is kept, and refused by the parser, as the reference does.
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
+    const { value, keys } = parseJsonAndCountKeys(text);
+    if (keys !== countKeys(value)) fail('Expected each key once, but got a key twice');
+    parsed = value;
   } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
     fail('Expected a JSON header, but got malformed text', { cause });
   }
   if (!isRecord(parsed)) return fail('Expected a JSON object as header, but got something else');
-  if (countKeysWritten(text) !== countKeys(parsed)) {
-    fail('Expected each key once, but got a key twice');
-  }
 
   const entries = new Map<string, TensorEntry>();
   for (const [name, value] of Object.entries(parsed)) {
     if (name === '__metadata__') {
-      if (!isRecord(value) || Object.values(value).some((text) => typeof text !== 'string')) {
+      const isTexts =
+        isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
+      if (value !== null && !isTexts)
         fail('Expected texts in __metadata__, but got something else');
-      }
       continue;
     }
     const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
@@ -111,7 +132,7 @@ function parseHeader(header: Buffer, file: string, dataStart: number, fileSize: 
         `Expected ${length} bytes for ${name} (${dtype} [${shape.join(', ')}]), but got ${end - begin}`,
       );
     }
-    entries.set(name, { dtype, shape, file, offset: dataStart + begin, length });
+    entries.set(name, { dtype, shape, file: path, offset: dataStart + begin, length });
   }
 
   let position = dataStart;
@@ -131,19 +152,6 @@ function parseHeader(header: Buffer, file: string, dataStart: number, fileSize: 
 
 export function countElements(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
-}
-
-/** Keys as written: `JSON.parse` keeps the last of two equal ones without a word. */
-function countKeysWritten(json: string): number {
-  let count = 0;
-  for (const match of json.matchAll(/"(?:[^"\\]|\\.)*"\s*(:)?/g)) if (match[1]) count++;
-  return count;
-}
-
-function countKeys(value: unknown): number {
-  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + countKeys(item), 0);
-  if (!isRecord(value)) return 0;
-  return Object.values(value).reduce((sum: number, item) => sum + 1 + countKeys(item), 0);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

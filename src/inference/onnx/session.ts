@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { DomainError } from '../../errors.ts';
 import type { ElementType, GraphBuilder } from './graph.ts';
+import type { WeightData } from './weight-data.ts';
 
 /** ONNX Runtime's execution providers that graphs are run on. */
 export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda';
@@ -12,11 +13,8 @@ export type SessionOptions = {
   readonly provider: ExecutionProvider;
   /** Threads that one run computes on; 0 for as many as there are cores. */
   readonly threads: number;
-  /**
-   * Repack weights at load for the matrix kernels: a private copy in memory and seconds per
-   * gigabyte, for 4 to 30 % of speed. Without it, weights stay mapped from their file.
-   */
-  readonly prepack?: boolean;
+  /** The weights that the graph's initializers point into. */
+  readonly data?: WeightData;
   /** Keep freed memory for the next run. Off where one run's peak should be given back. */
   readonly arena?: boolean;
 };
@@ -28,7 +26,7 @@ export type Tensor = {
 };
 
 export type Session = {
-  /** Blocks the calling thread while it computes. @throws EngineFailed, OutOfMemory */
+  /** Blocks the calling thread while it computes. @throws EngineFailed, OutOfMemory, FileChanged */
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
 };
@@ -56,14 +54,35 @@ export class OutOfMemory extends DomainError {
   }
 }
 
-/** Networks of fewer numbers than this many numbers are repacked at load: half a second and 256 MB at most. */
-export const prepackBelow = 64_000_000;
+/**
+ * Make the graphs of one network ready to run. Blocks the calling thread. Weights in memory are
+ * copied, and repacked for the matrix kernels: seconds per gigabyte, for 4 to 30 % of speed. Mapped
+ * ones stay in their file as they are.
+ * @throws EngineFailed, OutOfMemory, FileChanged
+ */
+export async function createSessions<const Graphs extends readonly GraphBuilder[]>(
+  graphs: Graphs,
+  options: SessionOptions,
+): Promise<{ [Index in keyof Graphs]: Session }> {
+  const { data } = options;
+  const files = data === undefined || data.isMapped ? [] : await data.readAll();
+  const sessions: Session[] = [];
+  try {
+    for (const graph of graphs) sessions.push(await createSession(graph, options, files));
+    data?.checkMapped();
+  } catch (error) {
+    for (const session of sessions) await session.release();
+    throw error;
+  }
+  return sessions as { [Index in keyof Graphs]: Session };
+}
 
-/** Make a graph ready to run. Blocks the calling thread. @throws EngineFailed, OutOfMemory */
-export async function createSession(
+async function createSession(
   graph: GraphBuilder,
-  { provider, threads, prepack = true, arena = true }: SessionOptions,
+  { provider, threads, data, arena = true }: SessionOptions,
+  files: readonly { path: string; data: Uint8Array }[],
 ): Promise<Session> {
+  const isMapped = data?.isMapped ?? false;
   const session = await ort.InferenceSession.create(graph.encode(), {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',
@@ -77,15 +96,17 @@ export async function createSession(
       session: {
         // Idle threads must not spin: the API answers on the same cores.
         intra_op: { allow_spinning: '0' },
-        disable_prepacking: prepack ? '0' : '1',
-        ...(graph.root !== '' && { model_external_initializers_file_folder_path: graph.root }),
+        disable_prepacking: isMapped ? '1' : '0',
+        ...(isMapped && { model_external_initializers_file_folder_path: graph.root }),
       },
     },
+    ...(files.length > 0 && { externalData: files }),
   }).catch((cause: unknown) => {
     throw nativeFault('loading a network', cause);
   });
   return {
     async run(feeds) {
+      data?.checkUnchanged();
       const inputs: Record<string, ort.Tensor> = {};
       const results: Record<string, Tensor> = {};
       try {

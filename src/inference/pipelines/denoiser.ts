@@ -1,16 +1,19 @@
 import { DomainError } from '../../errors.ts';
-import type { Conditioning, Transformer } from '../networks/transformer.ts';
+import type { Conditioning, Transformer, TransformerInput } from '../networks/transformer.ts';
 import { cleanEstimate, type Point } from '../sampling/points.ts';
-import { Canceled, type Job, type Turns } from './turns.ts';
+import { Canceled, type Job, type QueuedWork, type Turns } from './turns.ts';
 
-/** A network gave something that is not a number: damaged weights, or an overflow. */
+/**
+ * A network computed something that is not a number: damaged weights, or an overflow. The same
+ * request would fail again.
+ */
 export class NotFinite extends DomainError {
   constructor(what: string) {
-    super('ENGINE_FAILED', `Expected finite numbers in ${what}, but got NaN or infinity`);
+    super('NOT_FINITE', `Expected finite numbers in ${what}, but got NaN or infinity`);
   }
 }
 
-/** One look of the model at one image: everything that its answer depends on. */
+/** One step of one image for the model to estimate: everything that its answer depends on. */
 export type DenoiseRequest = {
   readonly job: Job;
   readonly transformer: Pick<Transformer, 'predict'>;
@@ -27,36 +30,116 @@ export type DenoiseRequest = {
 export type Denoiser = {
   /**
    * Queue a request. Resolves with the (guided) estimate of the clean latents x0 (4, height, width).
-   * @throws Canceled, or what the transformer throws
+   * @throws Canceled, NotFinite, or what the transformer throws
    */
   denoise(request: DenoiseRequest): Promise<Float32Array>;
 };
 
+type Waiting = {
+  readonly request: DenoiseRequest;
+  readonly resolve: (clean: Float32Array) => void;
+  readonly reject: (error: unknown) => void;
+};
+
 /**
- * Many images ask at once, each at its own step; a turn serves one of them. On a CPU that costs
- * nothing against batches, and joining, leaving and fairness all happen between turns.
+ * Many images ask at once, each at its own step. A turn computes the request whose turn it is,
+ * together with up to `maxBatch` − 1 others of the same network and size, whatever their steps,
+ * prompts and guidance. On a CPU batches gain nothing: one at a time, which is fair and free.
  */
-export function createDenoiser(turns: Turns): Denoiser {
-  return { denoise: (request) => turns.run(request.job, () => predict(request)) };
+export function createDenoiser(
+  turns: Turns,
+  { maxBatch = 1 }: { maxBatch?: number } = {},
+): Denoiser {
+  /** In order of arrival. */
+  const waiting = new Map<Waiting, QueuedWork>();
+
+  function takeBatch(first: Waiting): Waiting[] {
+    const others = [...waiting.keys()].filter(
+      (other) => other !== first && fits(first.request, other.request),
+    );
+    const batch = [first, ...others].slice(0, maxBatch);
+    for (const one of batch) {
+      if (one !== first) waiting.get(one)!.withdraw();
+      waiting.delete(one);
+    }
+    return batch;
+  }
+
+  async function serve(first: Waiting): Promise<void> {
+    const batch = takeBatch(first);
+    const checkCanceled = async () => {
+      if (batch.every(({ request }) => request.job.isCanceled())) throw new Canceled();
+    };
+    try {
+      const inputs = batch.map(({ request }) => inputsOf(request));
+      const predictions = await first.request.transformer.predict(inputs.flat(), checkCanceled);
+      for (const [index, { request, resolve, reject }] of batch.entries()) {
+        try {
+          resolve(estimate(request, predictions.splice(0, inputs[index]!.length)));
+        } catch (error) {
+          reject(error);
+        }
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  return {
+    denoise: (request) =>
+      new Promise((resolve, reject) => {
+        if (request.job.isCanceled()) return reject(new Canceled());
+        const one: Waiting = { request, resolve, reject };
+        const queued = turns.queue(request.job, {
+          begin: () => serve(one),
+          cancel() {
+            waiting.delete(one);
+            reject(new Canceled());
+          },
+        });
+        waiting.set(one, queued);
+      }),
+  };
 }
 
-async function predict(request: DenoiseRequest): Promise<Float32Array> {
-  return cleanEstimate(request.latents, await predictNoise(request), request.at);
+function fits(one: DenoiseRequest, other: DenoiseRequest): boolean {
+  return (
+    one.transformer === other.transformer &&
+    one.latentHeight === other.latentHeight &&
+    one.latentWidth === other.latentWidth
+  );
+}
+
+/** Conditional first, then unconditional where it is guided. */
+function inputsOf(request: DenoiseRequest): TransformerInput[] {
+  const { latents, latentHeight: height, latentWidth: width, at, conditioning, guidance } = request;
+  const input = (prompt: Conditioning) => ({
+    latents,
+    height,
+    width,
+    timestep: at.timestep,
+    conditioning: prompt,
+  });
+  return guidance === null
+    ? [input(conditioning)]
+    : [input(conditioning), input(guidance.unconditional)];
+}
+
+/** @throws NotFinite */
+function estimate(request: DenoiseRequest, predictions: readonly Float32Array[]): Float32Array {
+  const { latents, at, guidance } = request;
+  const [conditional, unconditional] = predictions as [Float32Array, Float32Array?];
+  checkFinite(conditional, 'the predicted noise');
+  if (guidance === null || unconditional === undefined) {
+    return cleanEstimate(latents, conditional, at);
+  }
+  checkFinite(unconditional, 'the predicted noise of the negative prompt');
+  return cleanEstimate(latents, guide(conditional, unconditional, guidance.scale), at);
 }
 
 /** Classifier-free guidance, arXiv 2207.12598: ε = εu + s·(εc − εu). */
-async function predictNoise(request: DenoiseRequest): Promise<Float32Array> {
-  const { transformer, latents, latentHeight, latentWidth, at } = request;
-  const look = (conditioning: Conditioning) =>
-    transformer.predict(latents, latentHeight, latentWidth, at.timestep, conditioning);
-  const conditional = await look(request.conditioning);
-  checkFinite(conditional, 'the predicted noise');
-  if (request.guidance === null) return conditional;
-  if (request.job.isCanceled()) throw new Canceled();
-  const { scale, unconditional } = request.guidance;
-  const away = await look(unconditional);
-  checkFinite(away, 'the predicted noise of the negative prompt');
-  return away.map((u, i) => u + scale * (conditional[i]! - u));
+function guide(conditional: Float32Array, unconditional: Float32Array, scale: number) {
+  return unconditional.map((u, i) => u + scale * (conditional[i]! - u));
 }
 
 /**
@@ -79,7 +162,7 @@ export function isGuided(
   );
 }
 
-/** @throws NotFinite, rather than a black picture */
+/** @throws NotFinite, rather than a black image */
 export function checkFinite(values: Float32Array, what: string): void {
   if (!values.every(Number.isFinite)) throw new NotFinite(what);
 }

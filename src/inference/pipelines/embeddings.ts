@@ -1,13 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { ModelPlace } from '../engine/protocol.ts';
-
-/** What the text encoder made of a prompt: (tokens, width), real tokens only. */
-export type Embedding = { readonly data: Float32Array; readonly tokens: number };
+import type { Embedding } from '../networks/text-encoder.ts';
 
 export type Embeddings = {
-  /** From the cache, or made by `encode`. The same ids in the same model are the same prompt. */
+  /** From the cache, or made by `encode`. The same ids in the same text encoder are the same prompt. */
   of(
-    place: ModelPlace,
+    textEncoder: string,
     ids: readonly number[],
     encode: () => Promise<Embedding>,
   ): Promise<Embedding>;
@@ -23,8 +20,8 @@ export function createEmbeddings(): Embeddings {
     sizeCalculation: ({ data }) => data.byteLength + 1,
   });
   return {
-    async of({ folder, revision }, ids, encode) {
-      const key = `${folder}\0${revision}\0${ids.join(' ')}`;
+    async of(textEncoder, ids, encode) {
+      const key = `${textEncoder} ${ids.join(' ')}`;
       const known = kept.get(key);
       if (known !== undefined) return known;
       const embedding = await encode();

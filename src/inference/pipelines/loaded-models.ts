@@ -1,150 +1,107 @@
-import { type ModelFolder, readModelFolder } from '../checkpoints/model-folder.ts';
-import type { ModelPlace } from '../engine/protocol.ts';
-import type { AttentionForm } from '../networks/layers.ts';
-import { loadTextEncoder, type TextEncoder } from '../networks/text-encoder.ts';
-import { loadTransformer, type Transformer } from '../networks/transformer.ts';
-import { loadVae, type Vae } from '../networks/vae.ts';
-import type { Choice } from '../providers.ts';
-import { createSchedule, type Schedule } from '../sampling/schedule.ts';
-import { fitLatentRgb, type LatentRgb } from './preview.ts';
+import type { LoadedModel, ModelRef } from './model-loader.ts';
 import { Canceled, type Job, type Turns } from './turns.ts';
 
-/** A model, ready to run. */
-export type Model = {
-  readonly folder: ModelFolder;
-  readonly transformer: Transformer;
-  readonly textEncoder: TextEncoder;
-  readonly vae: Vae;
-  readonly schedule: Schedule;
-  readonly latentRgb: LatentRgb;
-};
-
 /** A model in use; it stays loaded until it is released. */
-export type Lease = { readonly model: Model; release(): Promise<void> };
+export type ModelLease = { readonly loaded: LoadedModel; release(): Promise<void> };
 
-export type Models = {
+export type LoadedModels = {
   /**
    * The model for a job, loaded in one of its turns where it is not.
    * @throws Canceled, or what loading throws
    */
-  acquire(place: ModelPlace, job: Job): Promise<Lease>;
+  acquire(ref: ModelRef, job: Job): Promise<ModelLease>;
   /** Let go of jobs that wait for room and are cancelled. */
   sweep(): void;
   close(): Promise<void>;
 };
 
-type Entry = { readonly key: string; users: number; readonly loading: Promise<Model> };
+type Entry = {
+  readonly ref: ModelRef;
+  users: number;
+  readonly loading: Promise<LoadedModel>;
+};
+
+type Waiting = { readonly ref: ModelRef; readonly job: Job; enter(): void; cancel(): void };
 
 /**
  * Models in memory: those in use, and the last used ones up to `max` in all. Where all are in use,
  * jobs that want another wait in order of arrival, so that none is overtaken for ever.
  */
-export function createModels({
+export function createLoadedModels({
   max,
   turns,
-  threads,
-  choice,
+  load,
 }: {
   max: number;
   turns: Turns;
-  threads: number;
-  choice: Choice;
-}): Models {
+  load: (ref: ModelRef) => Promise<LoadedModel>;
+}): LoadedModels {
   /** Used longest ago first. */
   let entries: Entry[] = [];
-  let queue: { key: string; job: Job; enter: () => void; leave: () => void }[] = [];
+  let queue: Waiting[] = [];
 
-  async function load({ folder }: ModelPlace): Promise<Model> {
-    const found = await readModelFolder(folder);
-    const { parts, schedule, latentRgb } = found;
-    const options = (attention: AttentionForm) => ({
-      provider: choice.provider,
-      threads,
-      attention,
-    });
-    const { attention } = choice;
-    const loaded: { release(): Promise<void> }[] = [];
-    const keep = <T extends { release(): Promise<void> }>(network: T): T => {
-      loaded.push(network);
-      return network;
-    };
-    try {
-      const textEncoder = keep(
-        await loadTextEncoder(parts.text_encoder, options(attention.textEncoder)),
-      );
-      const transformer = keep(
-        await loadTransformer(parts.transformer, options(attention.transformer)),
-      );
-      const vae = keep(await loadVae(parts.vae, options(attention.autoencoder)));
-      return {
-        folder: found,
-        textEncoder,
-        transformer,
-        vae,
-        schedule: createSchedule(schedule),
-        latentRgb: latentRgb ?? (await fitLatentRgb(vae)),
-      };
-    } catch (error) {
-      await Promise.all(loaded.map((network) => network.release()));
-      throw error;
-    }
-  }
-
-  const hasRoomFor = (key: string) =>
-    entries.some((entry) => entry.key === key) ||
+  const hasRoomFor = (ref: ModelRef) =>
+    entries.some((entry) => isSame(entry.ref, ref)) ||
     entries.filter(({ users }) => users > 0).length < max;
 
   function admit(): void {
-    while (queue[0] !== undefined && hasRoomFor(queue[0].key)) queue.shift()!.enter();
+    while (queue[0] !== undefined && hasRoomFor(queue[0].ref)) queue.shift()!.enter();
   }
 
   /** Counted as used before anything else happens, so that no two take the same room. */
-  function take(key: string, place: ModelPlace, job: Job): Entry {
-    const entry = entries.find((known) => known.key === key) ?? {
-      key,
+  function take(ref: ModelRef, job: Job): Entry {
+    const entry = entries.find((known) => isSame(known.ref, ref)) ?? {
+      ref,
       users: 0,
-      loading: turns.run(job, () => load(place)),
+      loading: turns.run(job, () => load(ref)),
     };
     entry.users++;
     entries = [...entries.filter((other) => other !== entry), entry];
     return entry;
   }
 
-  function enter(key: string, place: ModelPlace, job: Job): Promise<Entry> {
-    if (queue.length === 0 && hasRoomFor(key)) return Promise.resolve(take(key, place, job));
+  function enter(ref: ModelRef, job: Job): Promise<Entry> {
+    if (queue.length === 0 && hasRoomFor(ref)) return Promise.resolve(take(ref, job));
     return new Promise((resolve, reject) => {
       queue.push({
-        key,
+        ref,
         job,
-        enter: () => resolve(take(key, place, job)),
-        leave: () => reject(new Canceled()),
+        enter: () => resolve(take(ref, job)),
+        cancel: () => reject(new Canceled()),
       });
     });
   }
 
+  /** Idle ones: those whose files have changed since, and those used longest ago. */
   async function evict(): Promise<void> {
-    const idle = entries.filter(({ users }) => users === 0);
-    const leaving = idle.slice(0, Math.max(0, entries.length - max));
+    const isOutdated = ({ ref }: Entry, index: number) =>
+      entries.slice(index + 1).some((later) => later.ref.folder === ref.folder);
+    const outdated = entries.filter(
+      (entry, index) => entry.users === 0 && isOutdated(entry, index),
+    );
+    const idle = entries.filter((entry) => entry.users === 0 && !outdated.includes(entry));
+    const tooMany = Math.max(0, entries.length - outdated.length - max);
+    const leaving = [...outdated, ...idle.slice(0, tooMany)];
     entries = entries.filter((entry) => !leaving.includes(entry));
     await Promise.all(leaving.map(unload));
   }
 
-  async function acquire(place: ModelPlace, job: Job): Promise<Lease> {
-    const entry = await enter(keyOf(place), place, job);
+  async function acquire(ref: ModelRef, job: Job): Promise<ModelLease> {
+    const entry = await enter(ref, job);
     try {
       await evict();
-      const model = await entry.loading;
+      const loaded = await entry.loading;
       const release = async () => {
         entry.users--;
         admit();
         await evict();
       };
-      return { model, release };
+      return { loaded, release };
     } catch (error) {
       entries = entries.filter((other) => other !== entry);
       admit();
-      // The one that was to load it for all has left.
-      if (error instanceof Canceled && !job.isCanceled()) return acquire(place, job);
+      // The job that was to load it for all was cancelled.
+      if (error instanceof Canceled && !job.isCanceled()) return acquire(ref, job);
       throw error;
     }
   }
@@ -154,7 +111,7 @@ export function createModels({
     sweep() {
       const left = queue.filter(({ job }) => job.isCanceled());
       queue = queue.filter((one) => !left.includes(one));
-      for (const one of left) one.leave();
+      for (const one of left) one.cancel();
       admit();
     },
     async close() {
@@ -165,16 +122,11 @@ export function createModels({
   };
 }
 
-function keyOf({ folder, revision }: ModelPlace): string {
-  return `${folder}\0${revision}`;
+function isSame(one: ModelRef, other: ModelRef): boolean {
+  return one.folder === other.folder && one.revision === other.revision;
 }
 
 async function unload({ loading }: Entry): Promise<void> {
-  const model = await loading.catch(() => null); // What never loaded has nothing to release.
-  if (model === null) return;
-  await Promise.all([
-    model.transformer.release(),
-    model.textEncoder.release(),
-    model.vae.release(),
-  ]);
+  const loaded = await loading.catch(() => null); // What never loaded has nothing to release.
+  await loaded?.release();
 }

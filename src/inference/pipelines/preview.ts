@@ -1,21 +1,20 @@
+import type { LatentRgb } from '../models/easel-file.ts';
 import type { PreviewDemand } from '../request.ts';
 import { latentChannels, latentFactor, seededNoise } from '../sampling/latents.ts';
 
-/** Scaled latents (as the sampler has them) to RGB in −1 to 1: `rgb[c] = bias[c] + Σ latents[k]·matrix[k][c]`. */
-export type LatentRgb = {
-  /** 4 rows (latent channels) of 3 (red, green, blue). */
-  readonly matrix: readonly (readonly number[])[];
-  readonly bias: readonly number[];
+/** `width * height * 3` bytes, row-major, sRGB. */
+export type PreviewFrame = {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array;
 };
 
-export type Frame = { readonly width: number; readonly height: number; readonly rgb: Uint8Array };
-
-/** Latents (4, height, width) as a picture of their own size. */
+/** Latents (4, height, width) as an image of their own size. */
 export function latentFrame(
   latents: Float32Array,
   { width, height }: { width: number; height: number },
   { matrix, bias }: LatentRgb,
-): Frame {
+): PreviewFrame {
   const count = width * height;
   const rgb = new Uint8Array(count * 3);
   for (let channel = 0; channel < 3; channel++) {
@@ -34,8 +33,8 @@ export function latentFrame(
   return { width, height, rgb };
 }
 
-/** A decoded picture (3, height, width) in −1 to 1 as interleaved bytes. */
-export function pictureBytes(planes: Float32Array): Uint8Array {
+/** A decoded image (3, height, width) in −1 to 1 as interleaved bytes. */
+export function imageBytes(planes: Float32Array): Uint8Array {
   const count = planes.length / 3;
   const rgb = new Uint8Array(planes.length);
   for (let i = 0; i < count; i++) {
@@ -51,7 +50,7 @@ function toByte(value: number): number {
   return Math.min(255, Math.max(0, Math.round((value + 1) * 127.5)));
 }
 
-/** Says, step by step, whether somebody wants a frame by now. */
+/** Tells, step by step, whether a frame is wanted by now. */
 export function createFrameClock(demand: PreviewDemand | null, now = () => performance.now()) {
   let last = Number.NEGATIVE_INFINITY;
   return {
@@ -68,20 +67,20 @@ type Decoder = {
   decode(latents: Float32Array, height: number, width: number): Promise<{ data: Float32Array }>;
 };
 
-/** Latents along a side of the pictures that are fitted on, and how many of them. */
+/** Latents along a side of the images that are fitted on, and how many of them. */
 const fitSide = 8;
-const fitPictures = 4;
+const fitImages = 4;
 
 /**
- * The matrix of an autoencoder that came without one: least squares between random latents and the
+ * The matrix of a VAE that came without one: least squares between random latents and the
  * mean colour of what they decode to. Each latent covers 8×8 pixels.
  */
 export async function fitLatentRgb(vae: Decoder): Promise<LatentRgb> {
   const unknowns = latentChannels + 1;
   const normal = Array.from({ length: unknowns }, () => new Array<number>(unknowns + 3).fill(0));
   const count = fitSide * fitSide;
-  for (let picture = 0; picture < fitPictures; picture++) {
-    const latents = blotches(picture);
+  for (let seed = 0; seed < fitImages; seed++) {
+    const latents = patchedNoise(seed);
     const { data } = await vae.decode(latents, fitSide, fitSide);
     for (let i = 0; i < count; i++) {
       const colour = meanColour(data, Math.floor(i / fitSide), i % fitSide);
@@ -96,10 +95,10 @@ export async function fitLatentRgb(vae: Decoder): Promise<LatentRgb> {
   return { matrix: solution.slice(0, latentChannels), bias: solution[latentChannels]! };
 }
 
-/** Latents in patches of 2×2, so that a colour has room to show. (4, side, side) */
-function blotches(picture: number): Float32Array {
+/** Noise in patches of 2×2, each large enough for its colour to show. (4, side, side) */
+function patchedNoise(seed: number): Float32Array {
   const half = fitSide / 2;
-  const noise = seededNoise(picture, latentChannels * half * half);
+  const noise = seededNoise(seed, latentChannels * half * half);
   return Float32Array.from({ length: latentChannels * fitSide * fitSide }, (_, i) => {
     const channel = Math.floor(i / (fitSide * fitSide));
     const [y, x] = [Math.floor(i / fitSide) % fitSide, i % fitSide];

@@ -1,95 +1,91 @@
-import { tokenize } from '../checkpoints/model-folder.ts';
-import type { JobEvent, ModelPlace } from '../engine/protocol.ts';
+import { tokenize } from '../models/model.ts';
 import type { ImageRequest, PreviewDemand, Stage } from '../request.ts';
-import { initialLatents, latentFactor, stepNoise } from '../sampling/latents.ts';
+import { initialLatents, latentFactor } from '../sampling/latents.ts';
 import { pathOf, samplers } from '../sampling/samplers.ts';
-import { checkFinite, createDenoiser, isGuided } from './denoiser.ts';
+import { checkFinite, type Denoiser } from './denoiser.ts';
+import { denoiseSteps } from './denoising.ts';
 import type { Embeddings } from './embeddings.ts';
-import type { Models } from './loaded-models.ts';
-import { createFrameClock, latentFrame, pictureBytes } from './preview.ts';
+import type { JobEvent } from './job-event.ts';
+import type { LoadedModels } from './loaded-models.ts';
+import type { LoadedModel, ModelRef } from './model-loader.ts';
+import { createFrameClock, imageBytes, latentFrame } from './preview.ts';
 import type { Job, Turns } from './turns.ts';
 
 /** What all images share. */
-export type Engine = {
-  readonly models: Models;
+export type PipelineContext = {
+  readonly models: LoadedModels;
   readonly turns: Turns;
+  readonly denoiser: Denoiser;
   readonly embeddings: Embeddings;
 };
 
 /** One image from text. To cancel, mark the job: it unwinds at the next turn that it would take. */
 export async function* textToImage(
   request: ImageRequest,
-  { job, place, demand }: { job: Job; place: ModelPlace; demand: PreviewDemand | null },
-  { models, turns, embeddings }: Engine,
+  { job, ref, demand }: { job: Job; ref: ModelRef; demand: PreviewDemand | null },
+  context: PipelineContext,
 ): AsyncGenerator<JobEvent, void, void> {
-  const denoiser = createDenoiser(turns);
+  const { models, turns, denoiser } = context;
   const clock = createStageClock();
 
   yield clock.enter('LOADING_MODEL');
-  const { model, release } = await models.acquire(place, job);
+  const { loaded, release } = await models.acquire(ref, job);
   try {
-    const { transformer, vae, schedule, latentRgb } = model;
+    const { transformer, vae, latentRgb } = loaded;
+    const { schedule } = loaded.model;
+    const sampler = samplers[request.sampler];
+    const points = pathOf(request.sampler, schedule, request.steps);
 
     yield clock.enter('ENCODING');
-    const condition = async (prompt: string) => {
-      const { ids } = tokenize(model.folder, prompt, request.cleanCaption);
-      const caption = await embeddings.of(place, ids, () =>
-        turns.run(job, (pause) => model.textEncoder.encode(ids, pause)),
-      );
-      return turns.run(job, () => transformer.condition(caption));
-    };
-    const conditioning = await condition(request.prompt);
-    const sampler = samplers[request.sampler];
-    const isGuidedAtAll = sampler.usesGuidance && request.guidanceScale > 1;
-    const unconditional = isGuidedAtAll ? await condition(request.negativePrompt) : null;
+    const conditioning = await condition(request, request.prompt, { job, loaded, context });
+    const isGuided = sampler.usesGuidance && request.guidanceScale > 1;
+    const unconditional = isGuided
+      ? await condition(request, request.negativePrompt, { job, loaded, context })
+      : null;
 
     yield clock.enter('DENOISING');
     const size = { width: request.width / latentFactor, height: request.height / latentFactor };
     const frames = createFrameClock(demand);
     let latents = initialLatents(request.seed, request);
-    let step = 1;
-    const walk = sampler.sample({
-      latents,
-      points: pathOf(request.sampler, schedule, request.steps),
-      schedule,
-      denoise: (noisy, at) => {
-        const acts = unconditional !== null && isGuided(request, step, request.steps);
-        const guidance = acts ? { scale: request.guidanceScale, unconditional } : null;
-        return denoiser.denoise({
-          job,
-          transformer,
-          latents: noisy,
-          latentHeight: size.height,
-          latentWidth: size.width,
-          at,
-          conditioning,
-          guidance,
-        });
-      },
-      noise: (after) => stepNoise(request.seed, after, latents.length),
-    });
-    for await (const { denoised, latents: next } of walk) {
+    const denoising = { job, request, denoiser, transformer, schedule, points, latents };
+    const { sample } = sampler;
+    const steps = denoiseSteps({ ...denoising, sample, conditioning, unconditional });
+    for await (const { step, denoised, latents: next } of steps) {
       latents = next;
       const frame = frames.isDue() ? latentFrame(denoised, size, latentRgb) : null;
       yield { type: 'step', step, steps: request.steps, frame };
-      step++;
     }
 
     yield clock.enter('DECODING');
-    const picture = await turns.run(job, (pause) =>
+    const image = await turns.run(job, (pause) =>
       vae.decode(latents, size.height, size.width, pause),
     );
-    checkFinite(picture.data, 'the decoded picture');
+    checkFinite(image.data, 'the decoded image');
     yield {
       type: 'image',
-      width: picture.width,
-      height: picture.height,
-      rgb: pictureBytes(picture.data),
+      width: image.width,
+      height: image.height,
+      rgb: imageBytes(image.data),
       timings: clock.stop(),
     };
   } finally {
     await release();
   }
+}
+
+/** A prompt as the transformer takes it: tokens, embedding, keys and values of its layers. */
+async function condition(
+  { cleanCaption }: ImageRequest,
+  prompt: string,
+  { job, loaded, context }: { job: Job; loaded: LoadedModel; context: PipelineContext },
+) {
+  const { model, textEncoder, transformer } = loaded;
+  const { turns, embeddings } = context;
+  const { ids } = tokenize(model, prompt, cleanCaption);
+  const caption = await embeddings.of(model.textEncoder.identity, ids, () =>
+    turns.run(job, (pause) => textEncoder.encode(ids, pause)),
+  );
+  return turns.run(job, () => transformer.condition(caption));
 }
 
 /** Milliseconds from one stage to the next. */

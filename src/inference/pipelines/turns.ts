@@ -1,4 +1,4 @@
-/** An image under way, as those see it who share the engine out. */
+/** An image under way, as the code sees it that shares the engine out. */
 export type Job = {
   /** Turns alternate between shares. */
   readonly share: string;
@@ -7,7 +7,7 @@ export type Job = {
   isCanceled(): boolean;
 };
 
-/** Thrown through a job to unwind it; nobody outside the engine's thread meets it. */
+/** Thrown through a job to unwind it; it never leaves the engine's thread. */
 export class Canceled extends Error {
   override readonly name = 'Canceled';
 }
@@ -19,11 +19,21 @@ export type Turns = {
    * @throws Canceled instead of beginning a turn, where the job is cancelled by then.
    */
   run<T>(job: Job, work: (pause: () => Promise<void>) => Promise<T>): Promise<T>;
+  /**
+   * Queue work that the turn of another may do as well. `begin` is called once its turn has come,
+   * and ends it by its own end; `cancel` instead, where the job is cancelled by then.
+   */
+  queue(job: Job, work: { begin(): Promise<void>; cancel(): void }): QueuedWork;
   /** Let go of those who wait and are cancelled. */
   sweep(): void;
 };
 
-type Waiting = { readonly job: Job; begin(): void; leave(): void };
+export type QueuedWork = {
+  /** Out of the queue, because it was done in another's turn. The share counts as served. */
+  withdraw(): void;
+};
+
+type Waiting = { readonly job: Job; begin(): void; cancel(): void };
 
 /** Shares that are remembered as served; the rest count as new. */
 const maxShares = 1000;
@@ -82,13 +92,13 @@ export function createTurns({ onTurn }: { onTurn?: (job: Job) => void } = {}): T
     const left = waiting.filter(({ job }) => job.isCanceled());
     if (left.length === 0) return;
     waiting = waiting.filter((one) => !left.includes(one));
-    for (const one of left) one.leave();
+    for (const one of left) one.cancel();
   }
 
   function take(job: Job): Promise<void> {
     return new Promise((begin, reject) => {
       if (job.isCanceled()) return reject(new Canceled());
-      waiting.push({ job, begin, leave: () => reject(new Canceled()) });
+      waiting.push({ job, begin, cancel: () => reject(new Canceled()) });
       schedule();
     });
   }
@@ -112,6 +122,17 @@ export function createTurns({ onTurn }: { onTurn?: (job: Job) => void } = {}): T
       } finally {
         if (holds) give();
       }
+    },
+    queue(job, { begin, cancel }) {
+      const entry: Waiting = { job, begin: () => void begin().finally(give), cancel };
+      waiting.push(entry);
+      schedule();
+      return {
+        withdraw() {
+          waiting = waiting.filter((other) => other !== entry);
+          remember(job.share);
+        },
+      };
     },
     sweep,
   };

@@ -1,3 +1,6 @@
+import protobuf from 'protobufjs/light.js';
+import { z } from 'zod';
+
 /** A `spiece.model` that cannot be read; `tokenizer.ts` says which file it was. */
 export class SentencePieceDamaged extends Error {
   override readonly name = 'SentencePieceDamaged';
@@ -17,126 +20,85 @@ export type UnigramModel = {
 /** `SentencePiece.Type` in sentencepiece_model.proto. */
 const pieceType = { normal: 1, unknown: 2, control: 3, userDefined: 4 } as const;
 
-/**
- * Reads a `ModelProto` (sentencepiece_model.proto): pieces (1), trainer spec (2), normalizer spec (3).
- * @throws SentencePieceDamaged
- */
-export function readSentencePiece(bytes: Uint8Array): UnigramModel {
-  const pieces: [string, number][] = [];
-  const addedTokens: { id: number; content: string }[] = [];
-  let modelType = 1;
-  let unknownId: number | undefined;
-  let charsmap: Uint8Array = new Uint8Array();
-  let addDummyPrefix = true;
-  let removeExtraWhitespaces = true;
+/** The fields of sentencepiece_model.proto that are used; others are passed over. */
+const modelProto = protobuf.Root.fromJSON({
+  nested: {
+    Piece: {
+      fields: {
+        piece: { id: 1, type: 'string' },
+        score: { id: 2, type: 'float' },
+        type: { id: 3, type: 'int32', options: { default: pieceType.normal } },
+      },
+    },
+    TrainerSpec: {
+      fields: { modelType: { id: 3, type: 'int32', options: { default: 1 } } },
+    },
+    NormalizerSpec: {
+      fields: {
+        precompiledCharsmap: { id: 2, type: 'bytes' },
+        addDummyPrefix: { id: 3, type: 'bool', options: { default: true } },
+        removeExtraWhitespaces: { id: 4, type: 'bool', options: { default: true } },
+      },
+    },
+    ModelProto: {
+      fields: {
+        pieces: { id: 1, rule: 'repeated', type: 'Piece' },
+        trainerSpec: { id: 2, type: 'TrainerSpec' },
+        normalizerSpec: { id: 3, type: 'NormalizerSpec' },
+      },
+    },
+  },
+}).lookupType('ModelProto');
 
-  for (const field of fields(bytes)) {
-    if (field.number === 1) {
-      const id = pieces.length;
-      const { content, score, type } = readPiece(message(field));
-      pieces.push([content, score]);
-      if (type === pieceType.unknown) unknownId ??= id;
-      else if (type === pieceType.control || type === pieceType.userDefined) {
-        addedTokens.push({ id, content });
-      } else if (type !== pieceType.normal) {
-        throw new SentencePieceDamaged(
-          `Expected pieces without byte fallback, but got ${content} of type ${type}`,
-        );
-      }
-    } else if (field.number === 2) {
-      for (const inner of fields(message(field))) {
-        if (inner.number === 3) modelType = integer(inner);
-      }
-    } else if (field.number === 3) {
-      for (const inner of fields(message(field))) {
-        if (inner.number === 2) charsmap = message(inner);
-        if (inner.number === 3) addDummyPrefix = integer(inner) !== 0;
-        if (inner.number === 4) removeExtraWhitespaces = integer(inner) !== 0;
-      }
-    }
-  }
+const modelSchema = z.object({
+  pieces: z.array(z.object({ piece: z.string(), score: z.number(), type: z.number() })),
+  trainerSpec: z.object({ modelType: z.number() }).nullable(),
+  normalizerSpec: z
+    .object({
+      precompiledCharsmap: z.instanceof(Uint8Array),
+      addDummyPrefix: z.boolean(),
+      removeExtraWhitespaces: z.boolean(),
+    })
+    .nullable(),
+});
+
+/** @throws SentencePieceDamaged */
+export function readSentencePiece(bytes: Uint8Array): UnigramModel {
+  const { pieces, trainerSpec, normalizerSpec } = decode(bytes);
+  const modelType = trainerSpec?.modelType ?? 1;
   if (modelType !== 1) {
     throw new SentencePieceDamaged(`Expected a unigram model (1), but got type ${modelType}`);
   }
-  if (unknownId === undefined) {
+  const other = pieces.find(({ type }) => !Object.values<number>(pieceType).includes(type));
+  if (other !== undefined) {
+    throw new SentencePieceDamaged(
+      `Expected pieces without byte fallback, but got ${other.piece} of type ${other.type}`,
+    );
+  }
+  const unknownId = pieces.findIndex(({ type }) => type === pieceType.unknown);
+  if (unknownId < 0) {
     throw new SentencePieceDamaged(
       `Expected an unknown piece among the pieces, but got ${pieces.length} without one`,
     );
   }
-  return { pieces, unknownId, addedTokens, charsmap, addDummyPrefix, removeExtraWhitespaces };
+  return {
+    pieces: pieces.map(({ piece, score }) => [piece, score] as const),
+    unknownId,
+    addedTokens: pieces.flatMap(({ piece, type }, id) =>
+      type === pieceType.control || type === pieceType.userDefined ? [{ id, content: piece }] : [],
+    ),
+    charsmap: normalizerSpec?.precompiledCharsmap ?? new Uint8Array(),
+    addDummyPrefix: normalizerSpec?.addDummyPrefix ?? true,
+    removeExtraWhitespaces: normalizerSpec?.removeExtraWhitespaces ?? true,
+  };
 }
 
-function readPiece(bytes: Uint8Array) {
-  let content = '';
-  let score = 0;
-  let type: number = pieceType.normal;
-  for (const field of fields(bytes)) {
-    if (field.number === 1) content = new TextDecoder().decode(message(field));
-    if (field.number === 2) score = float(field);
-    if (field.number === 3) type = integer(field);
+function decode(bytes: Uint8Array): z.output<typeof modelSchema> {
+  try {
+    const message = modelProto.decode(bytes);
+    return modelSchema.parse(modelProto.toObject(message, { arrays: true, defaults: true }));
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new SentencePieceDamaged(`Expected a SentencePiece model, but got ${problem}`, { cause });
   }
-  return { content, score, type };
-}
-
-type Field = { readonly number: number; readonly value: number | Uint8Array };
-
-/**
- * The fields of one protobuf message: varints as numbers (a negative one, ten bytes long, plus 2^64),
- * everything else as its bytes.
- */
-function* fields(bytes: Uint8Array): Generator<Field> {
-  let position = 0;
-
-  function varint(): number {
-    let value = 0;
-    for (let scale = 1; position < bytes.length && scale <= 2 ** 63; scale *= 128) {
-      const byte = bytes[position++]!;
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-    throw new SentencePieceDamaged(`Expected a number at byte ${position}, but got the end`);
-  }
-
-  while (position < bytes.length) {
-    const key = varint();
-    const number = Math.floor(key / 8);
-    if (key % 8 === 0) {
-      yield { number, value: varint() };
-      continue;
-    }
-    const length = { 1: 8, 2: -1, 5: 4 }[key % 8];
-    if (length === undefined || number === 0) {
-      throw new SentencePieceDamaged(
-        `Expected a protobuf field at byte ${position}, but got ${key}`,
-      );
-    }
-    const size = length < 0 ? varint() : length;
-    if (position + size > bytes.length) {
-      throw new SentencePieceDamaged(
-        `Expected ${size} bytes from byte ${position} on, but got ${bytes.length - position}`,
-      );
-    }
-    yield { number, value: bytes.subarray(position, position + size) };
-    position += size;
-  }
-}
-
-function message({ number, value }: Field): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new SentencePieceDamaged(`Expected bytes in field ${number}, but got a number`);
-}
-
-function integer({ number, value }: Field): number {
-  if (typeof value === 'number') return value;
-  throw new SentencePieceDamaged(`Expected a number in field ${number}, but got bytes`);
-}
-
-function float(field: Field): number {
-  const bytes = message(field);
-  if (bytes.length !== 4) {
-    throw new SentencePieceDamaged(
-      `Expected a float in field ${field.number}, but got ${bytes.length} bytes`,
-    );
-  }
-  return new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
 }

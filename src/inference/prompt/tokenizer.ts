@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
+import { identityOf, versionsOf } from '../checkpoints/checkpoint.ts';
+import { describeContent, type FileStamp, FileUnreadable, readSmallFile } from '../onnx/file.ts';
+import { parseJson } from '../onnx/json.ts';
 import { createCharsmap } from './charsmap.ts';
 import { readSentencePiece, type UnigramModel } from './sentencepiece.ts';
 
@@ -20,9 +22,14 @@ export type Tokenizer = {
   encode(text: string, maxTokens: number): { ids: number[]; truncated: boolean; tokens: number };
   /** One more than the largest id that `encode` gives. */
   readonly vocabularySize: number;
+  /** Of the files that it was read from. */
+  readonly identity: string;
 };
 
 const endToken = '</s>';
+
+/** T5's own has 2.4 million. */
+const maxTokenizerBytes = 64 * 2 ** 20;
 
 /**
  * A model's `tokenizer/` folder: T5's unigram SentencePiece model, from `tokenizer.json` or, as the
@@ -32,40 +39,58 @@ const endToken = '</s>';
  *
  * The character map is SentencePiece's own (longest entry first), which the model was trained with;
  * transformers' Rust tokenizers differ on letters with two combining marks and on U+0085.
- * @throws TokenizerDamaged
+ * @throws TokenizerDamaged, FileUnreadable, FileDamaged
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const jsonFile = join(folder, 'tokenizer.json');
   const json = await readIfThere(jsonFile);
-  if (json) return readModel(jsonFile, () => readTokenizerJson(json.toString('utf8')));
-
+  if (json !== null) {
+    return createTokenizer(jsonFile, [json.stamp], () => readTokenizerJson(textOf(json.bytes)));
+  }
   const pieceFile = join(folder, 'spiece.model');
   const pieces = await readIfThere(pieceFile);
-  if (!pieces) throw new TokenizerDamaged(folder, 'it has no tokenizer.json or spiece.model');
+  if (pieces === null) {
+    throw new TokenizerDamaged(folder, 'it has no tokenizer.json or spiece.model');
+  }
   const configFile = join(folder, 'tokenizer_config.json');
   const config = await readIfThere(configFile);
-  const sentinels = readModelPart(configFile, () => sentinelCount(config?.toString('utf8')));
-  return readModel(pieceFile, () => withSentinels(readSentencePiece(pieces), sentinels));
+  const sentinels = readPart(configFile, () => sentinelCount(config && textOf(config.bytes)));
+  const stamps = [pieces.stamp, ...(config === null ? [] : [config.stamp])];
+  return createTokenizer(pieceFile, stamps, () =>
+    withSentinels(readSentencePiece(pieces.bytes), sentinels),
+  );
 }
 
-async function readIfThere(file: string): Promise<Buffer | undefined> {
+async function readIfThere(file: string): Promise<{ bytes: Buffer; stamp: FileStamp } | null> {
   try {
-    return await readFile(file);
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new TokenizerDamaged(file, 'it cannot be opened', { cause });
+    const read = await readSmallFile(file, maxTokenizerBytes);
+    const content = describeContent(read.bytes);
+    if (content !== null) throw new TokenizerDamaged(file, `it is ${content}`);
+    return read;
+  } catch (error) {
+    if (error instanceof FileUnreadable && error.isMissing) return null;
+    throw error;
   }
 }
 
-function readModel(file: string, read: () => UnigramModel): Tokenizer {
-  return readModelPart(file, () => createTokenizer(read()));
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }
 
-function readModelPart<T>(file: string, read: () => T): T {
+function createTokenizer(
+  file: string,
+  stamps: readonly FileStamp[],
+  read: () => UnigramModel,
+): Tokenizer {
+  const identity = identityOf(versionsOf(stamps));
+  return { ...readPart(file, () => tokenizerOf(read())), identity };
+}
+
+function readPart<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? describe(cause) : String(cause);
+    const reason = cause instanceof z.ZodError ? describe(cause) : (cause as Error).message;
     throw new TokenizerDamaged(file, reason, { cause });
   }
 }
@@ -89,7 +114,7 @@ const jsonShape = z.object({
 
 /** Of T5, transformers takes vocabulary, tokens and character map from this file, and no more. */
 function readTokenizerJson(text: string): UnigramModel {
-  const { added_tokens: addedTokens, normalizer, model } = jsonShape.parse(JSON.parse(text));
+  const { added_tokens: addedTokens, normalizer, model } = jsonShape.parse(parseJson(text));
   return {
     pieces: model.vocab,
     unknownId: model.unk_id,
@@ -117,9 +142,9 @@ function findCharsmap(normalizer: unknown): Uint8Array {
   return new Uint8Array();
 }
 
-function sentinelCount(config: string | undefined): number {
+function sentinelCount(config: string | null): number {
   const shape = z.object({ extra_ids: z.number().int().nonnegative().max(10_000).default(100) });
-  return shape.parse(config === undefined ? {} : JSON.parse(config)).extra_ids;
+  return shape.parse(config === null ? {} : parseJson(config)).extra_ids;
 }
 
 /** T5's sentinels follow the pieces, last one first: `<extra_id_99>` is 32000, `<extra_id_0>` 32099. */
@@ -143,7 +168,7 @@ type PieceLibrary = {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
 };
 
-function createTokenizer(model: UnigramModel): Tokenizer {
+function tokenizerOf(model: UnigramModel): Omit<Tokenizer, 'identity'> {
   const { pieces, unknownId, addedTokens } = model;
   const endId = pieces.findIndex(([piece]) => piece === endToken);
   if (endId < 0) throw new RangeError(`expected the token ${endToken}, but it has none`);

@@ -1,3 +1,4 @@
+import { DomainError } from '../../errors.ts';
 import type { Schedule } from './schedule.ts';
 
 /** One point of a sampler's path: latents there are x = alpha · x0 + sigma · noise. */
@@ -7,6 +8,18 @@ export type Point = {
   readonly alpha: number;
   readonly sigma: number;
 };
+
+export class StepsUnsupported extends DomainError {
+  constructor({ min, max }: { min: number; max: number }, got: number) {
+    const range = min === max ? `${min}` : `${min} to ${max}`;
+    super('BAD_USER_INPUT', `Expected ${range} steps with this sampler and model, but got ${got}`, {
+      path: ['steps'],
+      min,
+      max,
+      got,
+    });
+  }
+}
 
 /** The end of every path: the clean image. */
 const clean: Point = { timestep: 0, alpha: 1, sigma: 0 };
@@ -41,9 +54,11 @@ function roundHalfEven(x: number): number {
 /**
  * `steps` of the timesteps that a consistency model was distilled on (19, 39, … 999 for 50 of
  * them), noisiest first, as diffusers' `LCMScheduler` picks them; then the clean image.
+ * @throws StepsUnsupported
  */
 export function consistencyPoints(schedule: Schedule, steps: number): Point[] {
   const count = schedule.originalSteps;
+  if (steps > count) throw new StepsUnsupported({ min: 1, max: count }, steps);
   const stride = Math.floor(schedule.trainTimesteps / count);
   const points = Array.from({ length: steps }, (_, i) => {
     const index = Math.floor(i * (count / steps));

@@ -1,6 +1,20 @@
 import { DomainError } from '../../errors.ts';
-import { addNoise, consistencyPoints, distilledPoints, evenPoints, type Point } from './points.ts';
-import type { Schedule } from './schedule.ts';
+import type { SchedulerCheckpoint } from '../checkpoints/scheduler.ts';
+import {
+  addNoise,
+  consistencyPoints,
+  distilledPoints,
+  evenPoints,
+  type Point,
+  StepsUnsupported,
+} from './points.ts';
+import { createSchedule, type Schedule } from './schedule.ts';
+import {
+  ddpmScheduler,
+  dpmSolverMultistep,
+  lcmScheduler,
+  type SchedulerClass,
+} from './scheduler-classes.ts';
 
 /** The model as a sampler sees it: noisy latents and their point in, the estimate of the clean latents x0 out. */
 export type Denoise = (latents: Float32Array, at: Point) => Promise<Float32Array>;
@@ -37,7 +51,7 @@ type SamplerRow = {
   /** False: guidance is built into the distilled weights, and the denoiser runs once for each step. */
   readonly usesGuidance: boolean;
   /** diffusers' classes whose models it is for. */
-  readonly schedulers: readonly string[];
+  readonly schedulers: readonly SchedulerClass[];
   readonly points: (schedule: Schedule, steps: number) => Point[];
   /** From noise to latents, one value for each step. To cancel, leave the iteration. */
   readonly sample: (options: SampleOptions) => Steps;
@@ -50,7 +64,7 @@ export const samplers = {
     description: 'DPM-Solver++(2M): good images in about 20 steps',
     steps: { min: 1, max: 100, default: 20 },
     usesGuidance: true,
-    schedulers: ['DPMSolverMultistepScheduler'],
+    schedulers: [dpmSolverMultistep],
     points: evenPoints,
     sample: dpmpp2m,
   },
@@ -60,7 +74,7 @@ export const samplers = {
       'Latent consistency sampling, for models distilled for it: good images in about 4 steps',
     steps: { min: 1, max: 50, default: 4 },
     usesGuidance: false,
-    schedulers: ['LCMScheduler'],
+    schedulers: [lcmScheduler],
     points: consistencyPoints,
     sample: lcm,
   },
@@ -70,7 +84,7 @@ export const samplers = {
       'Distribution matching distillation, for models distilled for it: one step makes the image',
     steps: { min: 1, max: 1, default: 1 },
     usesGuidance: false,
-    schedulers: ['DDPMScheduler'],
+    schedulers: [ddpmScheduler],
     points: distilledPoints,
     sample: oneStep,
   },
@@ -79,24 +93,46 @@ export const samplers = {
 export type Sampler = keyof typeof samplers;
 export const samplerNames = Object.keys(samplers) as Sampler[];
 
-export class StepsUnsupported extends DomainError {
-  constructor(sampler: Sampler, got: number) {
-    const { min, max } = samplers[sampler].steps;
-    const range = min === max ? `${min}` : `${min} to ${max}`;
-    super('BAD_USER_INPUT', `Expected ${range} steps with sampler ${sampler}, but got ${got}`, {
-      path: ['steps'],
-      min,
-      max,
-      got,
-    });
+/** A scheduler class without a sampler here. */
+export class SchedulerUnsupported extends DomainError {
+  constructor(got: string) {
+    const known = samplerNames.flatMap((name) => classNames(name));
+    super(
+      'MODEL_UNAVAILABLE',
+      `Expected a scheduler of class ${known.join(' or ')}, but got ${got}`,
+    );
   }
+}
+
+/**
+ * The sampler that a model's scheduler stands for, and its noise schedule.
+ * @throws SchedulerUnsupported, ScheduleUnsupported
+ */
+export function samplerOf(scheduler: SchedulerCheckpoint): { name: Sampler; schedule: Schedule } {
+  for (const name of samplerNames) {
+    for (const known of schedulersOf(name)) {
+      if (known.name === scheduler.className) {
+        return { name, schedule: createSchedule(scheduler, known) };
+      }
+    }
+  }
+  throw new SchedulerUnsupported(scheduler.className);
+}
+
+function schedulersOf(name: Sampler): readonly SchedulerClass[] {
+  return samplers[name].schedulers;
+}
+
+function classNames(name: Sampler): string[] {
+  return schedulersOf(name).map((known) => known.name);
 }
 
 /** The points of a sampler's path from noise to the clean image, `steps + 1` of them. @throws StepsUnsupported */
 export function pathOf(sampler: Sampler, schedule: Schedule, steps: number): Point[] {
   const row: SamplerRow = samplers[sampler];
-  if (!Number.isInteger(steps) || steps < row.steps.min || steps > row.steps.max) {
-    throw new StepsUnsupported(sampler, steps);
+  const { min, max } = row.steps;
+  if (!Number.isInteger(steps) || steps < min || steps > max) {
+    throw new StepsUnsupported({ min, max }, steps);
   }
   return row.points(schedule, steps);
 }

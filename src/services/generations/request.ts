@@ -46,8 +46,8 @@ export class IdempotencyConflict extends DomainError {
 }
 
 export type RequestDeps = ChangeDeps & {
-  /** As the engine found them; read at each request. */
-  readonly models: () => readonly ModelDescription[];
+  /** As their folders are now; read at each request. */
+  readonly listModels: () => Promise<readonly ModelDescription[]>;
   readonly defaultModel: string;
   /** Generations of one user that may wait at once. */
   readonly maxQueued: number;
@@ -69,6 +69,7 @@ export async function request(
   const key = input.idempotencyKey ?? null;
   const inputSha256 = key === null ? null : hashOf(input, projectId);
 
+  const models = await deps.listModels();
   return change(deps, async ({ tx, record, publish }) => {
     await lockOwner(tx, viewer.id);
     const earlier = await findByKey(tx, viewer.id, key);
@@ -76,7 +77,7 @@ export async function request(
       if (earlier.inputSha256 !== inputSha256) throw new IdempotencyConflict(key ?? '');
       return { generation: earlier, replayed: true };
     }
-    const settings = completeSettings(input.settings, deps.models(), deps.defaultModel);
+    const settings = completeSettings(input.settings, models, deps.defaultModel);
     await checkProject(tx, viewer, projectId, input.projectId);
     await checkRoom(tx, viewer, deps.maxQueued);
     const generation = await tx.generation.create({

@@ -20,19 +20,21 @@ export type ModelView = Omit<ModelDescription, 'description'> & {
 
 export type ModelList = {
   /** Damaged ones too, with their reason. */
-  list(): ModelView[];
+  list(): Promise<ModelView[]>;
   /** Null where there is no such folder. */
   find(name: string): ModelView | null;
   /** The folder may be gone while a generation of it stays: then a model that cannot be used. */
   named(name: string): ModelView;
 };
 
-/** `models` as the engine found them; read at each request. */
+/** `models` as the engine last found them; `refresh` looks at their folders again. */
 export function createModelList({
   models,
+  refresh,
   defaultModel,
 }: {
   models: () => readonly ModelDescription[];
+  refresh: () => Promise<readonly ModelDescription[]>;
   defaultModel: string;
 }): ModelList {
   const view = (model: ModelDescription): ModelView => ({
@@ -48,7 +50,7 @@ export function createModelList({
     return model ? view(model) : null;
   };
   return {
-    list: () => models().map(view),
+    list: async () => (await refresh()).map(view),
     find,
     named: (name) => find(name) ?? view(gone(name)),
   };

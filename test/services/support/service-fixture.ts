@@ -56,6 +56,7 @@ export async function openFixture(options: Partial<ServicesOptions> = {}) {
     events,
     storage,
     models: () => [model, broken],
+    listModels: async () => [model, broken],
     defaultModel: 'tiny',
     maxQueued: 100,
     maxRunning: 2,

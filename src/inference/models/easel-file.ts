@@ -1,9 +1,21 @@
+import { join } from 'node:path';
 import { z } from 'zod';
+import { identityOf } from '../checkpoints/checkpoint.ts';
+import { readJson } from '../checkpoints/json-file.ts';
+import { FileUnreadable } from '../onnx/file.ts';
 import { limits, samplerNames } from '../request.ts';
 
+/** Scaled latents (as the sampler has them) to RGB in −1 to 1: `rgb[c] = bias[c] + Σ latents[k]·matrix[k][c]`. */
+export type LatentRgb = {
+  /** 4 rows (latent channels) of 3 (red, green, blue). */
+  readonly matrix: readonly (readonly number[])[];
+  readonly bias: readonly number[];
+};
+
 const sizeSchema = z.object({ width: side(), height: side() });
+
 /** What a folder may say about itself, in `easel.json`. Everything in it can be left out. */
-export const easelSchema = z.object({
+const easelSchema = z.object({
   title: z.string().min(1).optional(),
   description: z.string().optional(),
   license: z.string().optional(),
@@ -30,6 +42,21 @@ export const easelSchema = z.object({
     .regex(/^[\w-][\w.-]*$/, 'expected the name of a folder beside this one')
     .optional(),
 });
+
+export type EaselFile = z.output<typeof easelSchema>;
+
+/** Empty where there is no such file. @throws FileUnreadable, FileDamaged */
+export async function readEaselFile(
+  folder: string,
+): Promise<{ easel: EaselFile; identity: string }> {
+  try {
+    const { value, stamp } = await readJson(join(folder, 'easel.json'), easelSchema);
+    return { easel: value, identity: identityOf([stamp.version]) };
+  } catch (error) {
+    if (error instanceof FileUnreadable && error.isMissing) return { easel: {}, identity: '' };
+    throw error;
+  }
+}
 
 function side() {
   return z.int().min(limits.size.min).max(limits.size.max).multipleOf(limits.sizeMultiple);

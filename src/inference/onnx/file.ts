@@ -1,0 +1,136 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { DomainError } from '../../errors.ts';
+
+/** A file as it was at one moment. Its version is another once it is replaced, edited or cut short. */
+export type FileStamp = {
+  /** Absolute, symbolic links resolved. */
+  readonly path: string;
+  /** Inode, size and time of change: equal for two names of one file. */
+  readonly version: string;
+};
+
+const missing = 'none';
+
+/** A file of a model folder that cannot be read. The message names it. */
+export class FileUnreadable extends DomainError {
+  /** There is no such file. */
+  readonly isMissing: boolean;
+
+  constructor(file: string, got: string, options?: ErrorOptions) {
+    super(
+      'MODEL_UNAVAILABLE',
+      `Expected a readable file ${file}, but got ${got}`,
+      { got: file },
+      options,
+    );
+    this.isMissing = got === missing;
+  }
+}
+
+/** A file has not the content that its name promises, or not all of it. */
+export class FileDamaged extends DomainError {
+  constructor(file: string, problem: string, options?: ErrorOptions) {
+    super('MODEL_UNAVAILABLE', `${problem} in ${file}`, { got: file }, options);
+  }
+}
+
+/** A file was replaced or edited while it was in use. */
+export class FileChanged extends DomainError {
+  constructor(file: string) {
+    super('MODEL_UNAVAILABLE', `Expected ${file} unchanged while it is in use, but it has changed`);
+  }
+}
+
+export type OpenFile = {
+  readonly handle: FileHandle;
+  readonly stamp: FileStamp;
+  /** Bytes. */
+  readonly size: number;
+};
+
+/**
+ * Open a regular file for reading. Never waits, as opening a named pipe does, and touches no device.
+ * @throws FileUnreadable
+ */
+export async function openFile(file: string): Promise<OpenFile> {
+  try {
+    const path = await realpath(file);
+    refuseOthers(file, await stat(path));
+    const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const found = await handle.stat({ bigint: true });
+      if (!found.isFile()) throw new FileUnreadable(file, 'something else');
+      const stamp = { path, version: versionOf(found) };
+      return { handle, stamp, size: Number(found.size) };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    throw new FileUnreadable(file, describeFault(cause), { cause });
+  }
+}
+
+/** The whole of a small file. @throws FileUnreadable, FileDamaged where it is larger than `maxBytes` */
+export async function readSmallFile(
+  file: string,
+  maxBytes: number,
+): Promise<{ bytes: Buffer; stamp: FileStamp }> {
+  const { handle, stamp, size } = await openFile(file);
+  try {
+    if (size > maxBytes) {
+      throw new FileDamaged(file, `Expected at most ${maxBytes} bytes, but got ${size}`);
+    }
+    const bytes = Buffer.alloc(size);
+    const { bytesRead } = await handle.read(bytes, 0, size, 0);
+    return { bytes: bytes.subarray(0, bytesRead), stamp };
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    throw new FileUnreadable(file, describeFault(cause), { cause });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Of a `stat` with `bigint`. */
+export function versionOf(found: {
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+}): string {
+  return `${found.ino}-${found.size}-${found.mtimeNs}`;
+}
+
+/** What a file is that begins like this, where it is a usual mistake of downloading. */
+export function describeContent(bytes: Uint8Array): string | null {
+  const start = Buffer.from(bytes.subarray(0, 200)).toString('latin1');
+  if (start.startsWith('version https://git-lfs')) {
+    return 'a Git LFS pointer: the file itself was not downloaded ("git lfs pull" gets it)';
+  }
+  if (/^(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml)/i.test(start)) {
+    return 'an HTML page: the download was answered with a page, perhaps to log in or accept a licence';
+  }
+  return start === '' ? 'an empty file' : null;
+}
+
+function refuseOthers(file: string, found: Stats): void {
+  if (found.isFile()) return;
+  if (found.isDirectory()) throw new FileUnreadable(file, 'a folder');
+  if (found.isFIFO()) throw new FileUnreadable(file, 'a named pipe');
+  throw new FileUnreadable(file, found.isSocket() ? 'a socket' : 'a device');
+}
+
+const faults: Readonly<Record<string, string>> = {
+  ENOENT: missing,
+  ENOTDIR: missing,
+  EACCES: 'no permission to read it',
+  EPERM: 'no permission to read it',
+  ELOOP: 'a symbolic link to itself',
+};
+
+function describeFault(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return faults[code ?? ''] ?? message;
+}

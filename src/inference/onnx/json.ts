@@ -1,0 +1,52 @@
+/** Deeper JSON is refused, as serde_json does: no configuration has it, and code that walks values stays simple. */
+const maxDepth = 128;
+
+/** @throws SyntaxError for malformed text, and for what is nested too deeply */
+export function parseJson(text: string): unknown {
+  return parseJsonAndCountKeys(text).value;
+}
+
+/** The value, and how many keys were written: `JSON.parse` keeps the last of two equal ones without an error. */
+export function parseJsonAndCountKeys(text: string): { value: unknown; keys: number } {
+  const { depth, keys } = scan(text);
+  if (depth > maxDepth) {
+    throw new SyntaxError(`Expected at most ${maxDepth} levels of nesting, but got ${depth}`);
+  }
+  return { value: JSON.parse(text), keys };
+}
+
+function scan(text: string): { depth: number; keys: number } {
+  let [depth, deepest, keys] = [0, 0, 0];
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case '{':
+      case '[':
+        deepest = Math.max(deepest, ++depth);
+        break;
+      case '}':
+      case ']':
+        depth--;
+        break;
+      case '"':
+        i = endOfString(text, i);
+        while (/\s/.test(text[i + 1] ?? '')) i++;
+        if (text[i + 1] === ':') keys++;
+        break;
+    }
+  }
+  return { depth: deepest, keys };
+}
+
+/** Index of the quote that closes the string opened at `start`, or of the text's end. */
+function endOfString(text: string, start: number): number {
+  let i = start + 1;
+  while (i < text.length && text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
+  return i;
+}
+
+/** Keys of a parsed value, those of the values inside it included. */
+export function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce((sum: number, item) => sum + countKeys(item), own);
+}
