@@ -65,6 +65,7 @@ export async function createSessions<const Graphs extends readonly GraphBuilder[
   options: SessionOptions,
 ): Promise<{ [Index in keyof Graphs]: Session }> {
   const { data } = options;
+  data?.checkUnchanged();
   const files = data === undefined || data.isMapped ? [] : await data.readAll();
   const sessions: Session[] = [];
   try {
