@@ -9,11 +9,17 @@ import {
   loadTransformer,
   type Transformer,
 } from '../../src/inference/networks/transformer.ts';
-import { createDenoiser, isGuided } from '../../src/inference/pipelines/denoiser.ts';
+import {
+  createDenoiser,
+  type DenoiseRequest,
+  type Denoiser,
+  isGuided,
+} from '../../src/inference/pipelines/denoiser.ts';
+import { denoiseSteps } from '../../src/inference/pipelines/denoising.ts';
 import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
 import { initialLatents, stepNoise } from '../../src/inference/sampling/latents.ts';
-import { cleanEstimate, evenPoints } from '../../src/inference/sampling/points.ts';
-import { dpmpp2m } from '../../src/inference/sampling/samplers.ts';
+import { cleanEstimate, evenPoints, type Point } from '../../src/inference/sampling/points.ts';
+import { dpmpp2m, type SampleOptions } from '../../src/inference/sampling/samplers.ts';
 import { createSchedule } from '../../src/inference/sampling/schedule.ts';
 import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
 import { cpu } from '../support/golden.ts';
@@ -160,6 +166,81 @@ describe('turns', () => {
   });
 });
 
+describe('requests', () => {
+  const at = evenPoints(schedule, 2)[1]!;
+  /** Each prediction tells which input it is of; each batch is noted. */
+  function counting() {
+    const batches: number[] = [];
+    const predict: Transformer['predict'] = async (inputs) => {
+      batches.push(inputs.length);
+      return inputs.map(({ latents, timestep }) => latents.map((x) => x * timestep));
+    };
+    return { batches, transformer: { predict } };
+  }
+  const ask = (
+    denoiser: Denoiser,
+    transformer: DenoiseRequest['transformer'],
+    { share = 'a', size = side, fill = 1, isCanceled = () => false },
+  ) =>
+    denoiser.denoise({
+      job: jobOf(share, isCanceled),
+      transformer,
+      latents: new Float32Array(4 * size * size).fill(fill),
+      latentHeight: size,
+      latentWidth: size,
+      at,
+      conditioning,
+      guidance: null,
+    });
+
+  it('of one network and size are computed together, up to so many', async () => {
+    const denoiser = createDenoiser(line, { maxBatch: 3 });
+    const [one, other] = [counting(), counting()];
+    const fills = [1, 2, 3, 4, 5];
+    const answers = fills.map((fill) => ask(denoiser, one.transformer, { fill, share: `${fill}` }));
+    const apart = [
+      ask(denoiser, one.transformer, { size: 4 }),
+      ask(denoiser, other.transformer, {}),
+    ];
+    const clean = await Promise.all(answers);
+    await Promise.all(apart);
+    expect(one.batches.toSorted()).toEqual([1, 2, 3]);
+    expect(other.batches).toEqual([1]);
+    for (const [index, fill] of fills.entries()) {
+      const latents = Float32Array.of(fill);
+      const [expected] = cleanEstimate(
+        latents,
+        latents.map((x) => x * at.timestep),
+        at,
+      );
+      expect(clean[index]![0]).toBe(expected);
+    }
+    expect(turns).toHaveLength(4); // Those that were computed in another's turn take none.
+  });
+
+  it('that are cancelled while they wait are not computed, and the others are', async () => {
+    const denoiser = createDenoiser(line, { maxBatch: 4 });
+    const { transformer, batches } = counting();
+    let isCanceled = false;
+    const going = ask(denoiser, transformer, { share: 'a' });
+    const leaving = ask(denoiser, transformer, { share: 'b', isCanceled: () => isCanceled });
+    isCanceled = true;
+    line.sweep();
+    await expect(leaving).rejects.toMatchObject({ name: 'Canceled' });
+    expect((await going)[0]).toBeDefined();
+    expect(batches).toEqual([1]);
+  });
+
+  it('of which one fails leave the others their result', async () => {
+    const denoiser = createDenoiser(line, { maxBatch: 4 });
+    const { transformer } = counting();
+    const failing = ask(denoiser, transformer, { fill: Number.POSITIVE_INFINITY });
+    const going = ask(denoiser, transformer, { share: 'b' });
+    await expect(failing).rejects.toMatchObject({ name: 'NotFinite' });
+    expect((await going)[0]).toBeDefined();
+  });
+});
+
 describe('guidance', () => {
   const at = evenPoints(schedule, 2)[1]!; // timestep 500
 
@@ -195,6 +276,51 @@ describe('guidance', () => {
     expect(acting(4.5, 0, 0.3)).toEqual([1, 2, 3]);
     expect(acting(4.5, 0.7, 1)).toEqual([8, 9, 10]);
     expect(acting(4.5, 0.5, 0.5)).toEqual([]);
+  });
+
+  it('acts by the step, however often a sampler evaluates the model in one', async () => {
+    const guidedAt: string[] = [];
+    const predict: Transformer['predict'] = async (inputs) => {
+      guidedAt.push(`${inputs[0]!.timestep}${inputs.length > 1 ? ' guided' : ''}`);
+      return inputs.map(({ latents }) => latents);
+    };
+    async function* twice({ points, latents, denoise }: SampleOptions) {
+      for (let i = 0; i < points.length - 1; i++) {
+        await denoise(latents, points[i]!);
+        const denoised = await denoise(latents, points[i]!);
+        yield { denoised, latents };
+      }
+    }
+    const path = evenPoints(schedule, 4); // 999, 749, 500, 250
+    const steps = async (points: readonly Point[]) => {
+      const denoising = denoiseSteps({
+        job: jobOf('a'),
+        request: {
+          ...{ seed: 1, width: 8 * side, height: 8 * side, steps: 4 },
+          ...{ guidanceScale: 4.5, guidanceStart: 0.5, guidanceEnd: 1 },
+        },
+        denoiser: createDenoiser(line),
+        transformer: { predict },
+        schedule,
+        sample: twice,
+        points,
+        latents: initialLatents(1, { width: 8 * side, height: 8 * side }),
+        conditioning,
+        unconditional,
+      });
+      const numbers: number[] = [];
+      for await (const { step } of denoising) numbers.push(step);
+      return numbers;
+    };
+    expect(await steps(path)).toEqual([1, 2, 3, 4]);
+    expect(guidedAt.splice(0)).toEqual([
+      ...['999', '999', '749', '749', '500 guided', '500 guided', '250 guided', '250 guided'],
+    ]);
+    // The end of the same path, as from an image: the same steps are guided.
+    expect(await steps(path.slice(1))).toEqual([2, 3, 4]);
+    expect(guidedAt).toEqual([
+      ...['749', '749', '500 guided', '500 guided', '250 guided', '250 guided'],
+    ]);
   });
 
   it.each(['conditional', 'unconditional'])(

@@ -106,6 +106,26 @@ describe('the engine', () => {
     expect(image.provenance.runtime).toMatch(/^onnxruntime-node \d/);
   });
 
+  it('says which precision it computed in, not which one the weights are stored in', async () => {
+    writeRandomModel(join(folder, 'half'), { dtype: 'F16' });
+    const { provenance } = await draw(engine, { model: 'half' });
+    expect(provenance.precision).toBe('F32');
+    expect(engine.models.find(({ name }) => name === 'half')?.precision).toBe('F16');
+  });
+
+  it('refuses a size whose tokens the key/value compression does not divide', async () => {
+    const compressed = writeRandomModel(join(folder, 'compressed'));
+    const config = join(compressed, 'transformer', 'config.json');
+    const kv = { sampling: 'uniform', scale_factor: 2, kv_compress_layer: [1] };
+    const { ...rest } = JSON.parse(readFileSync(config, 'utf8'));
+    writeFileSync(config, JSON.stringify({ ...rest, kv_compress_config: kv }));
+    expect((await draw(engine, { model: 'compressed' })).width).toBe(64);
+    await expect(draw(engine, { model: 'compressed', width: 80 })).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      message: expect.stringContaining('5 x 4 tokens'),
+    });
+  });
+
   it('draws the same pixels from the same seed, alone and among others', async () => {
     const alone = digest(await draw(engine));
     const others = [1, 2, 3].map((seed) =>

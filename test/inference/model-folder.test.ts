@@ -133,6 +133,61 @@ describe('a model folder', () => {
   });
 });
 
+describe("a model folder with diffusers' own defaults", () => {
+  it('may leave the scaling factor and the sample size of the VAE out', async () => {
+    const { vae: before } = await openModel(folder);
+    expect(before.config).toMatchObject({ scalingFactor: 0.13025, sampleSize: 512 });
+    edit('vae/config.json', ({ scaling_factor: _, sample_size: __, ...rest }) => rest);
+    const { vae } = await openModel(folder);
+    expect(vae.config).toMatchObject({ scalingFactor: 0.18215, sampleSize: 32 });
+  });
+
+  it('may have byte order marks before its JSON', async () => {
+    for (const file of ['easel.json', 'model_index.json', 'vae/config.json']) {
+      const text = readFileSync(join(folder, file), 'utf8');
+      writeFileSync(join(folder, file), `\ufeff${text}`);
+    }
+    expect(await describeModel(folder)).toMatchObject({ available: true });
+  });
+});
+
+describe('key/value compression that a size does not divide', () => {
+  const compress = (sampling: string, scaleFactor: number) =>
+    edit('transformer/config.json', (config) => ({
+      ...config,
+      sample_size: 64,
+      kv_compress_config: {
+        sampling,
+        scale_factor: scaleFactor,
+        kv_compress_layer: [1],
+      },
+    }));
+
+  it('takes the size from the official list', async () => {
+    rmSync(join(folder, 'easel.json'));
+    compress('uniform', 2);
+    const { sizes, defaults } = await describeModel(folder);
+    expect(defaults).toMatchObject({ width: 512, height: 512 });
+    expect(sizes.length).toBeGreaterThan(5);
+    for (const { width, height } of sizes) expect([width % 32, height % 32]).toEqual([0, 0]);
+    compress('ave', 2);
+    expect((await describeModel(folder)).sizes).toHaveLength(33);
+  });
+
+  it('refuses a folder that names the size', async () => {
+    compress('uniform', 4); // 64 is 4 tokens, 96 is 6.
+    expect(await reason()).toMatch(/sizes in easel\.json that the key\/value compression divides/);
+  });
+
+  it('refuses layers that are not there', async () => {
+    edit('transformer/config.json', (config) => ({
+      ...config,
+      kv_compress_config: { sampling: 'ave', scale_factor: 2, kv_compress_layer: [1, 2] },
+    }));
+    expect(await reason()).toMatch(/kv_compress_layer below 2, but got 2/);
+  });
+});
+
 describe('a damaged model folder stays listed, with its reason', () => {
   it.each([
     [
@@ -188,10 +243,41 @@ describe('a damaged model folder stays listed, with its reason', () => {
   it.each([
     ['parts that are elsewhere', { parts: '../elsewhere' }, /parts.*folder beside/],
     ['sizes that do not divide by 16', { sizes: [{ width: 100, height: 64 }] }, /sizes\.0\.width/],
+    [
+      'a default that its scheduler does not stand for',
+      { defaults: { sampler: 'LCM' } },
+      /defaults\.sampler in easel\.json to be DPMPP_2M.*but got LCM/,
+    ],
     ['a matrix of another shape', { latentRgb: { matrix: [[1, 2, 3]] } }, /latentRgb\.matrix/],
   ])('easel.json with %s', async (_, change, expected) => {
     edit('easel.json', (easel) => ({ ...easel, ...change }));
     expect(await reason()).toMatch(expected);
+  });
+
+  it('default steps that its sampler does not take', async () => {
+    edit('model_index.json', (index) => ({ ...index, scheduler: ['diffusers', 'DDPMScheduler'] }));
+    edit('easel.json', (easel) => ({ ...easel, defaults: { steps: 4 } }));
+    expect(await reason()).toMatch(/defaults\.steps in easel\.json from 1 to 1 for sampler DMD/);
+  });
+
+  it.each(['FlowMatchEulerDiscreteScheduler', 'UniPCMultistepScheduler'])(
+    'a scheduler class that is not implemented: %s',
+    async (className) => {
+      edit('model_index.json', (index) => ({ ...index, scheduler: ['diffusers', className] }));
+      expect(await reason()).toContain(className);
+    },
+  );
+
+  it('parts that do not fit each other', async () => {
+    edit('transformer/config.json', (config) => ({ ...config, in_channels: 16 }));
+    expect(await reason()).toMatch(/pos_embed\.proj\.weight/);
+    const other = writeRandomModel(join(root, `set-${copies}`, 'other'), { textWidth: 64 });
+    cpSync(join(original, 'transformer'), join(folder, 'transformer'), { recursive: true });
+    rmSync(join(folder, 'text_encoder'), { recursive: true });
+    renameSync(join(other, 'text_encoder'), join(folder, 'text_encoder'));
+    expect(await reason()).toMatch(
+      /caption_channels in transformer\/config\.json to be 64, but got 32/,
+    );
   });
 
   it('malformed JSON', async () => {

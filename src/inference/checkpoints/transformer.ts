@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import { FileDamaged } from '../onnx/file.ts';
 import type { Weights } from '../onnx/weights.ts';
 import { type Checkpoint, identityOf, versionsOf } from './checkpoint.ts';
 import { readJson } from './json-file.ts';
@@ -85,6 +86,13 @@ export async function openTransformer(folder: string): Promise<Checkpoint<Transf
     microConditions: weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
     compression: compressionOf(file.kv_compress_config ?? null, weights),
   };
+  const beyond = config.compression?.layers.find((layer) => layer >= config.layers);
+  if (beyond !== undefined) {
+    throw new FileDamaged(
+      join(folder, 'config.json'),
+      `Expected kv_compress_layer below ${config.layers}, but got ${beyond}`,
+    );
+  }
   return { config, weights, identity: identityOf(versionsOf([stamp, ...weights.files])) };
 }
 
@@ -101,7 +109,7 @@ function compressionOf(
 ): Compression | null {
   if (config?.sampling) {
     const { sampling, scale_factor: scaleFactor, kv_compress_layer: layers } = config;
-    return { sampling, scaleFactor, layers };
+    return layers.length === 0 || scaleFactor === 1 ? null : { sampling, scaleFactor, layers };
   }
   const kernels = weights.names().flatMap((name) => {
     const layer = /^transformer_blocks\.(\d+)\.attn1\.sr\.weight$/.exec(name)?.[1];

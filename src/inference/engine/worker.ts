@@ -26,8 +26,8 @@ try {
 async function serve(): Promise<void> {
   const choice = await chooseProvider(asked, threads);
   const turns = createTurns();
-  const load = createModelLoader({ threads, choice });
-  const models = createLoadedModels({ max: maxModels, turns, load });
+  const loader = createModelLoader({ threads, choice });
+  const models = createLoadedModels({ max: maxModels, turns, loader });
   const running = new Set<Promise<void>>();
   const denoiser = createDenoiser(turns);
   const context = { models, turns, denoiser, embeddings: createEmbeddings() };

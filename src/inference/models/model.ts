@@ -11,7 +11,7 @@ import { openTextEncoder, type TextEncoderCheckpoint } from '../checkpoints/text
 import { openTransformer, type TransformerConfig } from '../checkpoints/transformer.ts';
 import { openVae, type VaeConfig } from '../checkpoints/vae.ts';
 import { checkTextEncoder } from '../networks/text-encoder.ts';
-import { dividesGrid } from '../networks/token-compression.ts';
+import { dividesGrid, type Grid } from '../networks/token-compression.ts';
 import { checkTransformer } from '../networks/transformer.ts';
 import { checkVae } from '../networks/vae.ts';
 import { cleanCaption, plainCaption } from '../prompt/caption.ts';
@@ -184,8 +184,8 @@ function sizesOf({ compression, sampleSize }: TransformerConfig, easel: EaselFil
   return { sizes, size: { width, height } };
 }
 
-/** Tokens down and across. */
-function gridOf({ width, height }: Size): { height: number; width: number } {
+/** The tokens of an image: its pixels, in patches of latents. */
+export function gridOf({ width, height }: Size): Grid {
   const token = latentFactor * patchSize;
   return { height: height / token, width: width / token };
 }

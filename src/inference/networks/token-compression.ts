@@ -1,3 +1,4 @@
+import { DomainError } from '../../errors.ts';
 import type { Compression } from '../checkpoints/transformer.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import { layerNorm } from './layers.ts';
@@ -17,7 +18,6 @@ export function compressTokens(
   { sampling, scaleFactor: R }: Compression,
   { tokens, grid, width, name }: { tokens: Value; grid: Value; width: number; name: string },
 ): Value {
-  if (R === 1) return tokens;
   if (sampling === 'uniform_every') {
     return graph.op('Slice', [tokens, ...[[0], [maxEnd], [0], [R]].map((v) => graph.ints(v))]);
   }
@@ -66,14 +66,32 @@ function everyNth(
   return graph.op('Slice', [x, graph.ints([0, 0]), ends, axes, graph.ints([step, step])]);
 }
 
+/** Tokens down and across. */
+export type Grid = { readonly height: number; readonly width: number };
+
+/** A size whose tokens the model's key/value compression cannot take. */
+export class GridIndivisible extends DomainError {
+  constructor({ sampling, scaleFactor }: Compression, { height, width }: Grid) {
+    super(
+      'BAD_USER_INPUT',
+      `Expected a size whose tokens the model's key/value compression (${sampling} by ${scaleFactor}) divides, but got ${width} x ${height} tokens`,
+      { path: ['width'], got: `${width} x ${height}` },
+    );
+  }
+}
+
+/** @throws GridIndivisible */
+export function checkGrid(compression: Compression | null, grid: Grid): void {
+  if (compression !== null && !dividesGrid(compression, grid)) {
+    throw new GridIndivisible(compression, grid);
+  }
+}
+
 /**
  * Whether a grid of tokens can be compressed: the original code fails where `uniform` or
  * `uniform_every` does not divide it; `conv` and `ave` leave a rest at the edge out.
  */
-export function dividesGrid(
-  compression: Compression | null,
-  { height, width }: { readonly height: number; readonly width: number },
-): boolean {
+export function dividesGrid(compression: Compression | null, { height, width }: Grid): boolean {
   if (compression === null) return true;
   const { sampling, scaleFactor: R } = compression;
   switch (sampling) {

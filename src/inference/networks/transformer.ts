@@ -8,7 +8,7 @@ import type { Weights } from '../onnx/weights.ts';
 import type { Pause, Runtime } from './network.ts';
 import { positionEmbedding, timestepEmbedding } from './position-embedding.ts';
 import type { Embedding } from './text-encoder.ts';
-import { dividesGrid } from './token-compression.ts';
+import { checkGrid, type Grid } from './token-compression.ts';
 import {
   conditioningGraph,
   denoisingGraph,
@@ -41,7 +41,7 @@ export type Transformer = {
   condition(caption: Embedding): Promise<Conditioning>;
   /**
    * Predicted noise ε (4, height, width) of each input, in their order.
-   * @throws RangeError, EngineFailed, OutOfMemory, FileChanged
+   * @throws RangeError, GridIndivisible, EngineFailed, OutOfMemory, FileChanged
    */
   predict(inputs: readonly TransformerInput[], pause?: Pause): Promise<Float32Array[]>;
   release(): Promise<void>;
@@ -142,8 +142,6 @@ function graphsOf(weights: Weights, config: TransformerConfig, plan: Plan) {
   ] as const;
 }
 
-type Grid = { readonly height: number; readonly width: number };
-
 /** Position embeddings of the last used sizes, (height · width, D), tokens down and across given. */
 function createPositions(config: TransformerConfig): (grid: Grid) => Tensor {
   const { heads, headDim, sampleSize, patchSize, interpolationScale } = config;
@@ -170,11 +168,7 @@ function checkInput(config: TransformerConfig, input: TransformerInput, grid: Gr
       `Expected latents (${channels}, ${height}, ${width}) with sides that divide by ${patchSize}, but got ${latents.length} values`,
     );
   }
-  if (!dividesGrid(compression, grid)) {
-    throw new RangeError(
-      `Expected a grid of tokens that the key/value compression divides, but got ${grid.height} x ${grid.width}`,
-    );
-  }
+  checkGrid(compression, grid);
 }
 
 function floats(data: Float32Array, dims: readonly number[]): Tensor {

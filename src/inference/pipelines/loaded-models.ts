@@ -1,4 +1,4 @@
-import type { LoadedModel, ModelRef } from './model-loader.ts';
+import type { LoadedModel, ModelLoader, ModelRef } from './model-loader.ts';
 import { Canceled, type Job, type Turns } from './turns.ts';
 
 /** A model in use; it stays loaded until it is released. */
@@ -30,11 +30,11 @@ type Waiting = { readonly ref: ModelRef; readonly job: Job; enter(): void; cance
 export function createLoadedModels({
   max,
   turns,
-  load,
+  loader,
 }: {
   max: number;
   turns: Turns;
-  load: (ref: ModelRef) => Promise<LoadedModel>;
+  loader: ModelLoader;
 }): LoadedModels {
   /** Used longest ago first. */
   let entries: Entry[] = [];
@@ -53,7 +53,7 @@ export function createLoadedModels({
     const entry = entries.find((known) => isSame(known.ref, ref)) ?? {
       ref,
       users: 0,
-      loading: turns.run(job, () => load(ref)),
+      loading: turns.run(job, () => loader.load(ref)),
     };
     entry.users++;
     entries = [...entries.filter((other) => other !== entry), entry];
@@ -91,15 +91,18 @@ export function createLoadedModels({
     try {
       await evict();
       const loaded = await entry.loading;
+      await loader.trim();
       const release = async () => {
         entry.users--;
         admit();
         await evict();
+        await loader.trim();
       };
       return { loaded, release };
     } catch (error) {
       entries = entries.filter((other) => other !== entry);
       admit();
+      await loader.trim();
       // The job that was to load it for all was cancelled.
       if (error instanceof Canceled && !job.isCanceled()) return acquire(ref, job);
       throw error;
@@ -118,6 +121,7 @@ export function createLoadedModels({
       const all = entries;
       entries = [];
       await Promise.all(all.map(unload));
+      await loader.trim();
     },
   };
 }
@@ -128,5 +132,5 @@ function isSame(one: ModelRef, other: ModelRef): boolean {
 
 async function unload({ loading }: Entry): Promise<void> {
   const loaded = await loading.catch(() => null); // What never loaded has nothing to release.
-  await loaded?.release();
+  loaded?.release();
 }

@@ -18,7 +18,15 @@ export type LoadedModel = {
   readonly textEncoder: TextEncoder;
   readonly vae: Vae;
   readonly latentRgb: LatentRgb;
-  release(): Promise<void>;
+  /** Lets go of its networks; they stay loaded until `trim`. */
+  release(): void;
+};
+
+export type ModelLoader = {
+  /** @throws FileChanged, and what opening the model and loading its networks throws */
+  load(ref: ModelRef): Promise<LoadedModel>;
+  /** Unloads the networks that no model uses. */
+  trim(): Promise<void>;
 };
 
 /**
@@ -31,7 +39,7 @@ export function createModelLoader({
 }: {
   threads: number;
   choice: ProviderChoice;
-}): (ref: ModelRef) => Promise<LoadedModel> {
+}): ModelLoader {
   const networks = createSharedNetworks();
   const runtime = (network: keyof ProviderChoice['plans']) => ({
     provider: choice.provider,
@@ -39,12 +47,10 @@ export function createModelLoader({
     plan: choice.plans[network],
   });
 
-  return async function load({ folder, revision }) {
-    const model = await openModel(folder);
-    if (model.revision !== revision) throw new FileChanged(folder);
+  async function loadNetworks(model: Model): Promise<LoadedModel> {
     const leases: NetworkLease<unknown>[] = [];
-    const release = async () => {
-      await Promise.all(leases.map((lease) => lease.release()));
+    const release = () => {
+      for (const lease of leases) lease.release();
     };
     async function keep<T extends { release(): Promise<void> }>(
       identity: string,
@@ -65,8 +71,25 @@ export function createModelLoader({
       const latentRgb = model.latentRgb ?? (await fitLatentRgb(vae));
       return { model, textEncoder, transformer, vae, latentRgb, release };
     } catch (error) {
-      await release();
+      release();
       throw error;
     }
+  }
+
+  return {
+    async load({ folder, revision }) {
+      const model = await openModel(folder);
+      if (model.revision !== revision) throw new FileChanged(folder);
+      // Before anything is loaded, what the last model leaves behind goes, but for what this one shares.
+      const parts = [model.textEncoder, model.transformer, model.vae];
+      const endReservation = networks.reserve(parts.map(({ identity }) => identity));
+      try {
+        await networks.trim();
+        return await loadNetworks(model);
+      } finally {
+        endReservation();
+      }
+    },
+    trim: networks.trim,
   };
 }

@@ -1,4 +1,5 @@
-import { tokenize } from '../models/model.ts';
+import { gridOf, tokenize } from '../models/model.ts';
+import { checkGrid } from '../networks/token-compression.ts';
 import type { ImageRequest, PreviewDemand, Stage } from '../request.ts';
 import { initialLatents, latentFactor } from '../sampling/latents.ts';
 import { pathOf, samplers } from '../sampling/samplers.ts';
@@ -34,6 +35,7 @@ export async function* textToImage(
     const { transformer, vae, latentRgb } = loaded;
     const { schedule } = loaded.model;
     const sampler = samplers[request.sampler];
+    checkGrid(transformer.config.compression, gridOf(request));
     const points = pathOf(request.sampler, schedule, request.steps);
 
     yield clock.enter('ENCODING');

@@ -1,0 +1,123 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { openModel } from '../../src/inference/models/model.ts';
+import { createDenoiser } from '../../src/inference/pipelines/denoiser.ts';
+import { createEmbeddings } from '../../src/inference/pipelines/embeddings.ts';
+import { createLoadedModels } from '../../src/inference/pipelines/loaded-models.ts';
+import { createModelLoader, type ModelRef } from '../../src/inference/pipelines/model-loader.ts';
+import { textToImage } from '../../src/inference/pipelines/text-to-image.ts';
+import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
+import { chooseProvider } from '../../src/inference/providers.ts';
+import type { ImageRequest } from '../../src/inference/request.ts';
+import { temporaryFolder } from '../support/golden.ts';
+import { writeRandomModel } from '../support/random-model.ts';
+
+const folder = temporaryFolder();
+afterAll(folder.remove);
+
+/** Two models with transformers of their own; the rest is in a folder beside them. */
+beforeAll(() => {
+  const parts = join(folder.path, 'parts');
+  mkdirSync(parts);
+  for (const [seed, name] of ['one', 'two'].entries()) {
+    const model = writeRandomModel(join(folder.path, name), { seed: seed + 1 });
+    for (const part of ['text_encoder', 'vae', 'tokenizer', 'scheduler']) {
+      if (name === 'one') renameSync(join(model, part), join(parts, part));
+      else rmSync(join(model, part), { recursive: true });
+    }
+    const easel = join(model, 'easel.json');
+    const said = JSON.parse(readFileSync(easel, 'utf8'));
+    writeFileSync(easel, JSON.stringify({ ...said, parts: 'parts' }));
+  }
+});
+
+const job: Job = { share: '', order: 0, isCanceled: () => false };
+
+async function refOf(name: string): Promise<ModelRef> {
+  const path = join(folder.path, name);
+  return { folder: path, revision: (await openModel(path)).revision };
+}
+
+async function open(max: number) {
+  const turns = createTurns();
+  const loader = createModelLoader({ threads: 1, choice: await chooseProvider('cpu', 1) });
+  const models = createLoadedModels({ max, turns, loader });
+  const context = {
+    models,
+    turns,
+    denoiser: createDenoiser(turns),
+    embeddings: createEmbeddings(),
+  };
+  return { models, context };
+}
+
+const request: ImageRequest = {
+  ...{ model: '', prompt: 'a red boat', negativePrompt: '', cleanCaption: true },
+  ...{ width: 64, height: 64, steps: 1, sampler: 'DPMPP_2M', seed: 1, share: '' },
+  ...{ guidanceScale: 4.5, guidanceStart: 0, guidanceEnd: 1 },
+};
+
+it('models that share a text encoder load it once, and encode a prompt once', async () => {
+  const { models, context } = await open(2);
+  const one = await models.acquire(await refOf('one'), job);
+  const two = await models.acquire(await refOf('two'), job);
+  expect(two.loaded.textEncoder).toBe(one.loaded.textEncoder);
+  expect(two.loaded.vae).toBe(one.loaded.vae);
+  expect(two.loaded.transformer).not.toBe(one.loaded.transformer);
+
+  const encode = vi.spyOn(one.loaded.textEncoder, 'encode');
+  for (const name of ['one', 'two']) {
+    const image = { job, ref: await refOf(name), demand: null };
+    const events = [];
+    for await (const event of textToImage(request, image, context)) events.push(event.type);
+    expect(events.at(-1)).toBe('image');
+  }
+  expect(encode).toHaveBeenCalledTimes(2); // The prompt, and the empty negative prompt.
+  await one.release();
+  await two.release();
+  await models.close();
+});
+
+it('a shared network stays loaded until the last model that uses it has gone', async () => {
+  const { models } = await open(1);
+  const one = await models.acquire(await refOf('one'), job);
+  const { textEncoder, transformer } = one.loaded;
+  const released = {
+    textEncoder: vi.spyOn(textEncoder, 'release'),
+    transformer: vi.spyOn(transformer, 'release'),
+  };
+  await one.release();
+  const two = await models.acquire(await refOf('two'), job); // In the place of the first one.
+  expect(two.loaded.textEncoder).toBe(textEncoder);
+  expect(released.transformer).toHaveBeenCalledTimes(1);
+  expect(released.textEncoder).not.toHaveBeenCalled();
+  await two.release();
+  await models.close();
+  expect(released.textEncoder).toHaveBeenCalledTimes(1);
+});
+
+it('a model whose files are others is loaded anew, and what was loaded before is released', async () => {
+  const { models } = await open(2);
+  const before = await models.acquire(await refOf('one'), job);
+  const released = vi.spyOn(before.loaded.transformer, 'release');
+  const weights = join(folder.path, 'one', 'transformer', 'diffusion_pytorch_model.safetensors');
+  writeFileSync(`${weights}.new`, readFileSync(weights));
+  renameSync(`${weights}.new`, weights);
+  const after = await models.acquire(await refOf('one'), job);
+  expect(after.loaded.transformer).not.toBe(before.loaded.transformer);
+  expect(after.loaded.textEncoder).toBe(before.loaded.textEncoder);
+  expect(released).not.toHaveBeenCalled(); // An image may still be made with it.
+  await before.release();
+  expect(released).toHaveBeenCalledTimes(1);
+  await after.release();
+  await models.close();
+});
+
+it('a model whose files have changed since it was checked is not loaded', async () => {
+  const { models } = await open(2);
+  const { folder: path } = await refOf('one');
+  const outdated = { folder: path, revision: 'another' };
+  await expect(models.acquire(outdated, job)).rejects.toMatchObject({ name: 'FileChanged' });
+  await models.close();
+});
