@@ -40,13 +40,19 @@ const allowed = [
   ['config', '^src/config\\.ts$', ['errors\\.ts', 'inference/request\\.ts']],
   ['storage', '^src/storage/', ['errors\\.ts']],
   ['events', '^src/events/', ['errors\\.ts', 'generated/']],
-  ['images', '^src/images/', ['errors\\.ts']],
+  ['images', '^src/images/', ['errors\\.ts', 'inference/request\\.ts']],
   ...inference,
   ['database', '^src/database/', ['errors\\.ts', 'generated/']],
   [
     'schema',
     '^src/schema/',
-    ['errors\\.ts', 'generated/', 'inference/request\\.ts', 'images/formats\\.ts'],
+    [
+      'errors\\.ts',
+      'generated/',
+      'inference/request\\.ts',
+      'images/formats\\.ts',
+      'services/[^/]+/limits\\.ts',
+    ],
   ],
   [
     'services',

@@ -75,8 +75,8 @@ export type Mismatch = {
   readonly path: readonly string[];
   /** As it goes into the sentence `Expected … in settings.prompt, but got …`. */
   readonly expected: string;
-  /** The value itself, or a phrase of what it was (`{ phrase }`). A long text is cut off. */
-  readonly got: string | number | { readonly phrase: string };
+  /** The value itself, or what it was in words (`phrase`). A long text is cut off. */
+  readonly got: string | number | { readonly phrase: string; readonly value?: string | number };
   readonly min?: number;
   readonly max?: number;
   /** BAD_USER_INPUT where left out. */
@@ -100,17 +100,17 @@ export class BadInput extends DomainError {
 }
 
 function problemOf({ path, expected, got, min, max, code }: Mismatch): InputProblem {
-  const isPhrase = typeof got === 'object';
-  const value = typeof got === 'string' ? clipped(got) : got;
-  const shown = isPhrase ? got.phrase : typeof value === 'string' ? `"${value}"` : value;
+  const given = typeof got === 'object' ? got.value : got;
+  const value = typeof given === 'string' ? clipped(given) : given;
+  const quoted = typeof value === 'string' ? `"${value}"` : value;
   const place = path.length === 0 ? '' : ` in ${path.join('.')}`;
   return {
     path,
     code: code ?? 'BAD_USER_INPUT',
-    message: `Expected ${expected}${place}, but got ${shown}`,
+    message: `Expected ${expected}${place}, but got ${typeof got === 'object' ? got.phrase : quoted}`,
     ...(min === undefined ? {} : { min }),
     ...(max === undefined ? {} : { max }),
-    ...(typeof value === 'object' ? {} : { got: value }),
+    ...(value === undefined ? {} : { got: value }),
   };
 }
 

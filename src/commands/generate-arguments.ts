@@ -3,7 +3,7 @@ import { limits } from '../inference/request.ts';
 
 export const generateUsage = `Usage: npm run generate -- "a red boat on the sea at sunset" [options]
 
-  --seed <n>       the same seed gives the same picture; a random one where left out
+  --seed <n>       the same seed gives the same picture; a random one where left out, or -1
   --steps <n>      ${limits.steps.min} to ${limits.steps.max}; the model's own number where left out
   --size <w>x<h>   pixels, for example 256x256; snapped to the model's nearest size
   --count <n>      pictures, ${limits.count.min} to ${limits.count.max}, with seeds that follow each other
@@ -43,7 +43,8 @@ export function parseGenerateArguments(argv: readonly string[]): GenerateArgumen
     throw new BadArguments('Expected a prompt, for example: npm run generate -- "a red boat"');
   }
   const { min, max } = limits.seed;
-  const seed = whole('seed', values.seed, { min, max });
+  // -1 is a random seed in other programs.
+  const seed = values.seed === '-1' ? undefined : whole('seed', values.seed, { min, max });
   return {
     settings: {
       prompt,
@@ -71,12 +72,20 @@ function parse(argv: readonly string[]) {
     help: { type: 'boolean', short: 'h' },
   } as const;
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true });
+    return parseArgs({ args: joinNegative(argv), options, allowPositionals: true });
   } catch (cause) {
     // Its first sentence says what is wrong, the others how to smuggle it in all the same.
     const [reason = ''] = cause instanceof Error ? cause.message.split(/\.\s/, 1) : [];
     throw new BadArguments(`${reason}: see npm run generate -- --help`, { cause });
   }
+}
+
+/** `--seed -1` as `--seed=-1`: what follows would else be taken for an option. */
+function joinNegative(argv: readonly string[]): string[] {
+  const at = argv.findIndex((one, i) => one === '--seed' && /^-\d+$/.test(argv[i + 1] ?? ''));
+  return at < 0
+    ? [...argv]
+    : [...argv.slice(0, at), `--seed=${argv[at + 1]}`, ...argv.slice(at + 2)];
 }
 
 function whole(

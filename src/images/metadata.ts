@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { imageSettings } from '../inference/request.ts';
 import { addTexts, readTexts, xmpKeyword } from './png.ts';
 import { writeXmp } from './xmp.ts';
 
@@ -7,21 +8,8 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const pictureMetadata = z.object({
   /** Name and version, for example `Easel 0.1.0`. */
   software: z.string(),
-  /** What was asked, complete. `seed` is this picture's own. */
-  settings: z.object({
-    prompt: z.string(),
-    negativePrompt: z.string(),
-    cleanCaption: z.boolean(),
-    model: z.string(),
-    width: z.number(),
-    height: z.number(),
-    steps: z.number(),
-    guidanceScale: z.number(),
-    guidanceStart: z.number(),
-    guidanceEnd: z.number(),
-    sampler: z.string(),
-    seed: z.number(),
-  }),
+  /** All settings of the image. `seed` is its own. */
+  settings: imageSettings,
   /** What the pixels depended on beside that: checksums (SHA-256, hex), versions, provider. */
   provenance: z.object({
     modelSha256: sha256,

@@ -1,11 +1,13 @@
+import { z } from 'zod';
 import { type Sampler, samplerNames, samplers } from './sampling/samplers.ts';
 
-/**
- * What may be asked of the engine. Limits and defaults live here alone: they are checked before
- * anything is queued, and the API documents them from here.
- */
-
 export { type Sampler, samplerNames, samplers };
+
+/**
+ * What may be asked of the engine. Limits, defaults and descriptions of the settings live in the one record below;
+ * the API's types and documentation, the checks before anything is queued, the rows and the metadata in the images
+ * are made of it.
+ */
 
 /** What a running image is busy with. */
 export const stages = ['LOADING_MODEL', 'ENCODING', 'DENOISING', 'DECODING', 'SAVING'] as const;
@@ -15,60 +17,175 @@ export type Stage = (typeof stages)[number];
 export const providers = ['auto', 'cpu', 'webgpu', 'cuda'] as const;
 export type Provider = (typeof providers)[number];
 
-/** Bounds of a request, both ends included. Sizes in pixels. */
-export const limits = {
-  count: { min: 1, max: 8 },
-  steps: {
-    min: Math.min(...samplerNames.map((name) => samplers[name].steps.min)),
-    max: Math.max(...samplerNames.map((name) => samplers[name].steps.max)),
-  },
-  guidanceScale: { min: 0, max: 30 },
-  /** Fractions of the way between which guidance acts. */
-  guidance: { min: 0, max: 1 },
-  size: { min: 64, max: 4096 },
-  /** An exact size has at most this many times the pixels of the model's largest one. */
-  exactSizeFactor: 4,
-  /** The VAE's factor 8 times the patch size 2. */
-  sizeMultiple: 16,
-  /** Noise is seeded by any whole number a double holds exactly. */
-  seed: { min: 0, max: Number.MAX_SAFE_INTEGER },
-  /** Characters; the tokenizer cuts at the model's own number of tokens. */
-  promptCharacters: { min: 0, max: 8000 },
+/** The VAE's factor 8 times the patch size 2: sides of images are multiples of this, in pixels. */
+export const sizeMultiple = 16;
+/** An exact size has at most this many times the pixels of the model's largest one. */
+export const exactSizeFactor = 4;
+
+/** Characters are UTF-16 code units; the tokenizer cuts at the model's own number of tokens. */
+const promptText = z.string().max(8000);
+const side = z.int().min(64).max(4096);
+/** Of the denoising steps: 0 before the first one, 1 after the last one. */
+const fraction = z.number().min(0).max(1);
+const steps = z
+  .int()
+  .min(Math.min(...samplerNames.map((name) => samplers[name].steps.min)))
+  .max(Math.max(...samplerNames.map((name) => samplers[name].steps.max)));
+
+/** For documentation and messages: what is taken where a setting is left out, if that is no fixed value. */
+const standard = (text: string) => ({ standard: text });
+const ofTheModel = standard("the model's");
+
+/** Every setting of a generation. A new one is a row here, and the place that acts on it. */
+export const settings = {
+  prompt: promptText.describe('Text describing the image to generate.'),
+  negativePrompt: promptText
+    .default('')
+    .describe('Text describing what the image should not show. Has an effect with guidance only.'),
+  cleanCaption: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether both prompts are normalised as the captions of the model's training were: lower case, without URLs, HTML and the like.",
+    ),
+  model: z
+    .string()
+    .describe(
+      'Name of the model (`Model.name`). Names are the same on every installation, ids are not.',
+    )
+    .meta(standard("the server's default model")),
+  width: side
+    .describe(
+      "Width of the image in pixels. Without `exactSize`, width and height are replaced by the model's size (`Model.sizes`) whose aspect ratio is nearest.",
+    )
+    .meta(ofTheModel),
+  height: side.describe('Height of the image in pixels, see `width`.').meta(ofTheModel),
+  exactSize: z
+    .boolean()
+    .default(false)
+    .describe(
+      `Whether width and height are used as given. They must then be multiples of ${sizeMultiple}, with at most ${exactSizeFactor} times the pixels of the model's largest size.`,
+    ),
+  steps: steps
+    .describe('Number of denoising steps. Some samplers take fewer than the maximum.')
+    .meta(ofTheModel),
+  guidanceScale: z
+    .number()
+    .min(0)
+    .max(30)
+    .default(4.5)
+    .describe(
+      'Strength of classifier-free guidance: how closely the image follows the prompt. At 1 and below there is no guidance, and each step takes half the time.',
+    )
+    .meta(ofTheModel),
+  guidanceStart: fraction
+    .default(0)
+    .describe('Fraction of the denoising steps after which guidance begins.'),
+  guidanceEnd: fraction
+    .default(1)
+    .describe(
+      'Fraction of the denoising steps after which guidance ends; not below `guidanceStart`.',
+    ),
+  sampler: z
+    .enum(samplerNames)
+    .default('DPMPP_2M')
+    .describe('Sampling algorithm. Must be one of `Model.samplers`.')
+    .meta(ofTheModel),
+  seed: z
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .describe(
+      'Seed of the initial noise: the same settings and seed give the same image. Image i of the generation has the seed plus i.',
+    )
+    .meta(standard('a random one')),
+  count: z.int().min(1).max(8).default(1).describe('Number of images in the generation.'),
 } as const;
 
-/** Defaults of a model folder that names none (diffusers' own for PixArt-Σ). */
-export const defaults = {
-  steps: samplers.DPMPP_2M.steps.default,
-  guidanceScale: 4.5,
-  guidanceStart: 0,
-  guidanceEnd: 1,
-  sampler: 'DPMPP_2M',
-  cleanCaption: true,
-  maxPromptTokens: 300,
-} as const satisfies { sampler: Sampler } & Record<string, unknown>;
+export type SettingName = keyof typeof settings;
+export const settingNames = Object.keys(settings) as SettingName[];
 
-/** One image. Everything that its pixels depend on, complete: nothing is filled in further down. */
-export type ImageRequest = {
-  /** Name of the model folder. */
-  readonly model: string;
-  readonly prompt: string;
-  readonly negativePrompt: string;
-  /** Normalise both prompts as the training captions were. */
-  readonly cleanCaption: boolean;
-  /** Pixels, multiples of 16. */
-  readonly width: number;
-  readonly height: number;
-  readonly steps: number;
-  /** 1 and below: no guidance, and half the work. */
-  readonly guidanceScale: number;
-  readonly guidanceStart: number;
-  readonly guidanceEnd: number;
-  readonly sampler: Sampler;
-  /** Whole, 0 to 2^53 − 1. */
-  readonly seed: number;
+/**
+ * The settings of a generation, complete: nothing is filled in further down. Without the limits, which hold for
+ * what is asked: a size of the model may lie beyond them, and a record may be older than they are.
+ */
+export const generationSettings = z.object(
+  Object.fromEntries(
+    Object.entries(settings).map(([name, type]) => [name, withoutLimits(type)]),
+  ) as typeof settings,
+);
+export type GenerationSettings = Readonly<z.infer<typeof generationSettings>>;
+
+/** The settings as a client gives them. Left out and null are the same: the default. */
+export type AskedSettings = {
+  readonly [Name in SettingName]?: GenerationSettings[Name] | null;
+} & { readonly prompt: string };
+
+/** What the pixels of one image depend on; `seed` is the image's own. */
+export const imageSettings = generationSettings.omit({ count: true, exactSize: true });
+export type ImageSettings = Readonly<z.infer<typeof imageSettings>>;
+
+/** One image. */
+export type ImageRequest = ImageSettings & {
   /** Turns alternate between shares; opaque here. */
   readonly share: string;
 };
+
+/** What a model may have defaults of its own for, where the record's hold for the others. */
+export type ModelDefaults = Pick<
+  GenerationSettings,
+  'width' | 'height' | 'steps' | 'guidanceScale' | 'sampler'
+>;
+
+function withoutLimits(type: z.ZodType): z.ZodType {
+  if (type instanceof z.ZodDefault) {
+    return withoutLimits(type.unwrap() as z.ZodType).default(type.parse(undefined));
+  }
+  if (type instanceof z.ZodNumber) return type.isInt ? z.int() : z.number();
+  return type instanceof z.ZodString ? z.string() : type;
+}
+
+/** The type of a setting without its default: with its limits. */
+export function bareType(name: SettingName): z.ZodType {
+  const type: z.ZodType = settings[name];
+  return type instanceof z.ZodDefault ? (type.unwrap() as z.ZodType) : type;
+}
+
+/** The value that is taken where a setting is left out and the model has none; undefined where there is no fixed one. */
+export function fixedDefault(name: SettingName): unknown {
+  const parsed = settings[name].safeParse(undefined);
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** As a text: `the model's`, `a random one`. Undefined where the default is a fixed value. */
+export function standardOf(name: SettingName): string | undefined {
+  const text = settings[name].meta()?.['standard'];
+  return typeof text === 'string' ? text : undefined;
+}
+
+/** Bounds of a request, both ends included. Sizes in pixels. */
+export const limits = {
+  count: boundsOf(settings.count.unwrap()),
+  steps: boundsOf(settings.steps),
+  guidanceScale: boundsOf(settings.guidanceScale.unwrap()),
+  size: boundsOf(settings.width),
+  seed: boundsOf(settings.seed),
+  promptCharacters: { min: 0, max: settings.prompt.maxLength ?? 0 },
+  exactSizeFactor,
+  sizeMultiple,
+} as const;
+
+function boundsOf({ minValue, maxValue }: z.ZodNumber): { min: number; max: number } {
+  return { min: minValue ?? Number.NEGATIVE_INFINITY, max: maxValue ?? Number.POSITIVE_INFINITY };
+}
+
+/** Defaults of a model folder that names none (diffusers' own for PixArt-Σ). */
+export const defaults = {
+  sampler: settings.sampler.parse(undefined),
+  guidanceScale: settings.guidanceScale.parse(undefined),
+  steps: samplers[settings.sampler.parse(undefined)].steps.default,
+  maxPromptTokens: 300,
+} as const;
 
 export type Size = { readonly width: number; readonly height: number };
 
@@ -88,9 +205,7 @@ export type ModelDescription = {
   readonly maxPromptTokens: number | null;
   /** What it can draw by name, where the folder says so. */
   readonly vocabulary: readonly string[] | null;
-  readonly defaults:
-    | (Size & { readonly steps: number; readonly guidanceScale: number; readonly sampler: Sampler })
-    | null;
+  readonly defaults: ModelDefaults | null;
   /** Aspect-ratio bins, squarest first where two are as near. */
   readonly sizes: readonly Size[];
   readonly samplers: readonly Sampler[];

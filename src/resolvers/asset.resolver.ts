@@ -13,12 +13,16 @@ import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts
 
 @Resolver(() => Asset)
 export class AssetResolver {
-  @Query(() => Asset, { nullable: true, description: 'A picture by its global id.' })
+  @Query(() => Asset, {
+    nullable: true,
+    description:
+      'An asset by its global id; null where it does not exist or belongs to another user.',
+  })
   asset(@Arg('id', () => ID, idArg) id: string, @Ctx() ctx: Context) {
     return ctx.services.assets.find(ctx.viewer, id);
   }
 
-  @Query(() => AssetConnection, { description: "The viewer's pictures." })
+  @Query(() => AssetConnection, { description: 'Assets of the viewer.' })
   assets(
     @Arg('projectId', () => ID, inProjectArg) projectId: string | null,
     @Args(() => PageArgs) args: PageArgs,
@@ -35,25 +39,30 @@ export class AssetResolver {
     return toGlobalId('Asset', asset.id);
   }
 
-  @FieldResolver(() => Project, { description: 'Where it lies.' })
+  @FieldResolver(() => Project, { description: 'Project that it belongs to.' })
   project(@Root() asset: AssetRow, @Ctx() ctx: Context) {
     return ctx.services.projects.load(ctx.viewer, asset.projectId);
   }
 
-  @FieldResolver(() => Generation, { nullable: true, description: 'What it came out of.' })
+  @FieldResolver(() => Generation, {
+    nullable: true,
+    description: 'Generation that made it; null for uploads.',
+  })
   generation(@Root() asset: AssetRow, @Ctx() ctx: Context) {
     return asset.generationId && ctx.services.generations.load(ctx.viewer, asset.generationId);
   }
 
   @FieldResolver(() => Url, {
     description:
-      "A signed link that works in an <img>. Without arguments the original; with them a rendition, made once and cached. Sizes snap up to `server.renditionWidths`; without `format`, the request's Accept header chooses. The same link comes back, byte for byte, all day long, so that a refetch repaints nothing; it works at least another day.",
+      'Signed URL of the file, which works in an <img> without credentials. Without arguments it gives the original, else a rendition that is made at the first request and stored. The URL is the same for the whole day (UTC), so that browser caches work, and valid for at least one more day.',
   })
   url(@Root() asset: AssetRow, @Args(() => LinkArgs) args: LinkArgs, @Ctx() ctx: Context) {
     return ctx.origin + ctx.services.links.sign(asset.id, args);
   }
 
-  @FieldResolver(() => DateTime, { description: 'Until when links made now work.' })
+  @FieldResolver(() => DateTime, {
+    description: 'Time until which URLs that are made now are valid.',
+  })
   urlExpiresAt(@Ctx() ctx: Context) {
     return ctx.services.links.expiry();
   }

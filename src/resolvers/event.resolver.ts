@@ -16,24 +16,25 @@ type Subscribing = { args: EventArgs; context: Context; info: GraphQLResolveInfo
 
 const afterArg = {
   nullable: true,
-  description: "The last event's cursor, or an `eventCursor`: what came since is sent first.",
+  description:
+    'Cursor of the last event that was received, or an `eventCursor`. Events since then are sent first.',
 };
 const previewArg = {
   nullable: true,
-  description: 'How frames are to come, where `previews` is selected.',
+  description: 'Options of preview frames, where `previews` is selected.',
 };
 
 @Resolver(() => GenerationEvent)
 export class EventResolver {
   @Subscription(() => Event, {
     description:
-      'Without `after`: first the state as it stands, as the one event whose type says it (GenerationQueued, GenerationProgress with the last previews, or the final one). With `after`: what came since. Then live; ends by itself after the final event.',
+      'Events of one generation. Without `after`, the first event gives the current state: GenerationQueued, GenerationProgress with the latest previews, or the final event. With `after`, the events since then come first. The subscription ends after the final event.',
     subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
       services.subscriptions.watchGeneration(viewer, args.id, watching(args, info), signal),
   })
   generationEvents(
     @Root() event: EventView,
-    @Arg('id', () => ID, { description: "The generation's global id." }) _id: string,
+    @Arg('id', () => ID, { description: 'Global id of the generation.' }) _id: string,
     @Arg('after', () => Cursor, afterArg) _after: string,
     @Arg('preview', () => PreviewOptions, previewArg) _preview: PreviewOptions,
   ) {
@@ -42,13 +43,13 @@ export class EventResolver {
 
   @Subscription(() => Event, {
     description:
-      'Everything in a project, without end. Without `after`: first one event for each generation that is not final.',
+      'Events of everything in a project. Without `after`, begins with one event for each generation that has not ended. Does not end.',
     subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
       services.subscriptions.watchProject(viewer, args.projectId, watching(args, info), signal),
   })
   projectEvents(
     @Root() event: EventView,
-    @Arg('projectId', () => ID, { description: "The project's global id." }) _projectId: string,
+    @Arg('projectId', () => ID, { description: 'Global id of the project.' }) _projectId: string,
     @Arg('after', () => Cursor, afterArg) _after: string,
     @Arg('preview', () => PreviewOptions, previewArg) _preview: PreviewOptions,
   ) {
@@ -56,7 +57,8 @@ export class EventResolver {
   }
 
   @Subscription(() => Event, {
-    description: "The same for all that is the viewer's.",
+    description:
+      'Events of everything that belongs to the viewer. Without `after`, begins with one event for each generation that has not ended. Does not end.',
     subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
       services.subscriptions.watchViewer(viewer, watching(args, info), signal),
   })
@@ -69,7 +71,7 @@ export class EventResolver {
   }
 
   @FieldResolver(() => Generation, {
-    description: 'The row at delivery: never older than the event, possibly newer.',
+    description: 'State of the generation at delivery: never older than the event, possibly newer.',
   })
   async generation(
     @Root() event: { generationId: string; cursor: string },
@@ -82,7 +84,7 @@ export class EventResolver {
 
 @Resolver(() => GenerationImageReady)
 export class ImageReadyResolver {
-  @FieldResolver(() => Asset, { description: 'The finished one.' })
+  @FieldResolver(() => Asset, { description: 'The stored image.' })
   image(@Root() event: ImageReadyView, @Ctx() ctx: Context) {
     return ctx.services.assets.load(ctx.viewer, event.assetId);
   }

@@ -14,6 +14,7 @@ import {
 } from 'type-graphql';
 import type { Generation as GenerationRow } from '../generated/prisma/client.ts';
 import { GenerationStatus } from '../generated/prisma/enums.ts';
+import type { GenerationSettings as Settings } from '../inference/request.ts';
 import { Asset } from '../schema/asset.ts';
 import { PageArgs } from '../schema/connection.ts';
 import {
@@ -38,7 +39,9 @@ import { Project } from '../schema/project.ts';
 import { Cursor, DateTime } from '../schema/scalars.ts';
 import { User } from '../schema/user.ts';
 import { priorities } from '../services/generations/request.ts';
+import { settingsOf } from '../services/generations/stored-settings.ts';
 import { toGlobalId } from '../services/relay/global-id.ts';
+import { previewLimits } from '../services/subscriptions/limits.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 
@@ -47,12 +50,16 @@ type GenerationRead = GenerationRow & { readonly eventCursor?: string };
 
 @Resolver(() => Generation)
 export class GenerationResolver {
-  @Query(() => Generation, { nullable: true, description: 'A generation by its global id.' })
+  @Query(() => Generation, {
+    nullable: true,
+    description:
+      'A generation by its global id; null where it does not exist or belongs to another user.',
+  })
   generation(@Arg('id', () => ID, idArg) id: string, @Ctx() ctx: Context) {
     return ctx.services.generations.find(ctx.viewer, id);
   }
 
-  @Query(() => GenerationConnection, { description: 'What the viewer asked for.' })
+  @Query(() => GenerationConnection, { description: 'Generations of the viewer.' })
   generations(
     @Arg('projectId', () => ID, inProjectArg) projectId: string | null,
     @Args(() => PageArgs) args: PageArgs,
@@ -66,10 +73,11 @@ export class GenerationResolver {
 
   @Mutation(() => GeneratePayload, {
     nullable: true,
-    description: 'Queues images, and answers at once unless `waitSeconds` says otherwise.',
+    description: 'Adds a generation to the queue. Answers at once, unless `waitSeconds` is given.',
   })
   generate(
-    @Arg('input', () => GenerateInput, { description: 'What is wanted.' }) input: GenerateInput,
+    @Arg('input', () => GenerateInput, { description: 'Settings and options.' })
+    input: GenerateInput,
     @Ctx() ctx: Context,
   ) {
     return ctx.services.generations.request(ctx.viewer, input, ctx.signal);
@@ -77,10 +85,10 @@ export class GenerationResolver {
 
   @Mutation(() => CancelGenerationPayload, {
     nullable: true,
-    description: 'Stops a generation. A finished one stays as it is: `alreadyFinished` says so.',
+    description: 'Cancels a generation. One that has ended is not changed, see `alreadyFinished`.',
   })
   cancelGeneration(
-    @Arg('input', () => CancelGenerationInput, { description: 'What is to stop.' })
+    @Arg('input', () => CancelGenerationInput, { description: 'The generation to cancel.' })
     input: CancelGenerationInput,
     @Ctx() ctx: Context,
   ) {
@@ -92,76 +100,94 @@ export class GenerationResolver {
     return toGlobalId('Generation', generation.id);
   }
 
-  @FieldResolver(() => Project, { description: 'Where its pictures go.' })
+  @FieldResolver(() => Project, { description: 'Project that its images belong to.' })
   project(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.projects.load(ctx.viewer, generation.projectId);
   }
 
-  @FieldResolver(() => User, { description: 'Who asked for it.' })
+  @FieldResolver(() => User, { description: 'User who requested it.' })
   createdBy(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.users.load(ctx.viewer, generation.ownerId);
   }
 
-  @FieldResolver(() => GenerationStatus, { description: 'Where it stands.' })
+  @FieldResolver(() => GenerationStatus, {
+    description: 'Status. Agrees with the other fields of the same answer.',
+  })
   async status(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return (await ctx.services.states.row(generation)).status;
   }
 
-  @FieldResolver(() => DateTime, { nullable: true, description: 'When a runner took it up.' })
+  @FieldResolver(() => DateTime, {
+    nullable: true,
+    description: 'Time at which the current run started; null where it waits.',
+  })
   async startedAt(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return (await ctx.services.states.row(generation)).startedAt;
   }
 
   @FieldResolver(() => DateTime, {
     nullable: true,
-    description: 'When it ended, in whichever way.',
+    description: 'Time at which it succeeded, failed or was cancelled.',
   })
   async finishedAt(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return (await ctx.services.states.row(generation)).finishedAt;
   }
 
-  @FieldResolver(() => GenerationStage, { nullable: true, description: 'Null unless RUNNING.' })
+  @FieldResolver(() => GenerationStage, {
+    nullable: true,
+    description: 'Current stage; null unless RUNNING.',
+  })
   stage(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.states.stage(generation);
   }
 
   @FieldResolver(() => GenerationSettings, {
-    description: 'What was asked, complete: every default filled in.',
+    description: 'Settings, complete: every default is filled in.',
   })
   settings(@Root() generation: GenerationRead) {
-    return generation;
+    return settingsOf(generation);
   }
 
-  @FieldResolver(() => Priority, { description: "Which of the user's own comes first." })
+  @FieldResolver(() => Priority, { description: "Order among the user's own waiting generations." })
   priority(@Root() generation: GenerationRead) {
     return priorities[generation.priority];
   }
 
   @FieldResolver(() => Float, {
-    description: 'Steps finished over steps to do in all images, 0 to 1.',
+    description: 'Finished steps divided by all steps of all images, 0 to 1. Does not fall.',
   })
   progress(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.states.progress(generation);
   }
 
-  @FieldResolver(() => Int, { nullable: true, description: '1 is next; null unless QUEUED.' })
+  @FieldResolver(() => Int, {
+    nullable: true,
+    description: 'Position in the queue: 1 is next; null unless QUEUED.',
+  })
   queuePosition(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.states.queuePosition(generation);
   }
 
-  @FieldResolver(() => DateTime, { nullable: true, description: 'About when it ends.' })
+  @FieldResolver(() => DateTime, {
+    nullable: true,
+    description:
+      'Estimated time at which it ends; null where nothing is known of such generations yet.',
+  })
   estimatedFinishAt(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.states.estimatedFinishAt(generation);
   }
 
-  @FieldResolver(() => Failure, { nullable: true, description: 'Why it could not be finished.' })
+  @FieldResolver(() => Failure, {
+    nullable: true,
+    description: 'Why it has failed; null unless FAILED.',
+  })
   async failure(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.generations.failure(await ctx.services.states.row(generation));
   }
 
   @FieldResolver(() => [Asset], {
     description:
-      'The finished ones so far, by index; they stay when the generation then fails or is cancelled.',
+      'Stored images in the order of their index. They are kept where the generation then fails or is cancelled.',
   })
   images(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.assets.ofGeneration(ctx.viewer, generation.id);
@@ -169,18 +195,18 @@ export class GenerationResolver {
 
   @FieldResolver(() => [Preview], {
     description:
-      'The latest frame of every image that is not finished yet: for a viewer that comes late.',
+      'Latest preview frame of every image that is not stored yet. Reading it counts as watching for 30 seconds: frames are computed for the next read, so that clients without a subscription can poll.',
   })
   previews(
     @Root() generation: GenerationRead,
     @Arg('format', () => PreviewFormat, {
-      description: 'What they are packed as.',
+      description: 'File format.',
       defaultValue: 'WEBP',
     })
     format: PreviewFormat,
     @Arg('maxSize', () => Int, {
       nullable: true,
-      description: "Longest side in pixels; the latent's own size where left out.",
+      description: `Longest side in pixels, ${previewLimits.maxSize.min} to ${previewLimits.maxSize.max}, and not larger than the image. Default: the size of the latents.`,
     })
     maxSize: number | null,
     @Ctx() { services, viewer }: Context,
@@ -191,20 +217,20 @@ export class GenerationResolver {
 
   @FieldResolver(() => Provenance, {
     nullable: true,
-    description: 'What the pixels depended on: enough to make them again.',
+    description: 'What the pixels depended on beside the settings; null unless SUCCEEDED.',
   })
   async provenance(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return (await ctx.services.states.row(generation)).provenance;
   }
 
-  @FieldResolver(() => [Timing], { description: 'How long each stage took.' })
+  @FieldResolver(() => [Timing], { description: 'Time that each stage took.' })
   async timings(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return (await ctx.services.states.row(generation)).timings;
   }
 
   @FieldResolver(() => Cursor, {
     description:
-      'Position of the event log as of this read: hand it to `generationEvents(after:)` and nothing in between is missed.',
+      'Position in the event log as of this read. Passed to `generationEvents` as `after`, no event in between is missed.',
   })
   eventCursor(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return generation.eventCursor ?? ctx.viewer.eventCursor;
@@ -213,8 +239,8 @@ export class GenerationResolver {
 
 @Resolver(() => GenerationSettings)
 export class GenerationSettingsResolver {
-  @FieldResolver(() => Model, { description: 'What drew it.' })
-  model(@Root() generation: GenerationRow, @Ctx() ctx: Context) {
-    return ctx.services.models.named(generation.model);
+  @FieldResolver(() => Model, { description: 'Model.' })
+  model(@Root() settings: Settings, @Ctx() ctx: Context) {
+    return ctx.services.models.named(settings.model);
   }
 }

@@ -1,11 +1,14 @@
 /** Descriptions that all lists share, and the orders they have where none is asked for. */
 
-export const idArg = { description: 'Its global id.' };
-export const filterArg = { nullable: true, description: 'Which ones; all where left out.' };
-export const orderArg = { nullable: true, description: 'In which order.' };
+export const idArg = { description: 'Global id.' };
+export const filterArg = { nullable: true, description: 'Conditions. Default: none.' };
+export const orderArg = {
+  nullable: true,
+  description: 'Order of the list. Default: newest first.',
+};
 export const inProjectArg = {
   nullable: true,
-  description: "Those of one project; all of the viewer's where left out.",
+  description: 'Global id of a project, whose items alone are listed. Default: all of the viewer.',
 };
 
 export const newest = { field: 'createdAt', direction: 'DESC' } as const;

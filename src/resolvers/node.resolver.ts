@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
 import { Node } from '../schema/node.ts';
+import { nodesLimit } from '../services/library/limits.ts';
 import type { Context } from './context.ts';
 
 @Resolver()
@@ -8,18 +9,18 @@ export class NodeResolver {
   @Query(() => Node, {
     nullable: true,
     description:
-      "Any object by its global id. Null where it does not exist or is not the viewer's: the two look the same.",
+      'An object by its global id; null where it does not exist or belongs to another user.',
   })
-  node(@Arg('id', () => ID, { description: 'Its global id.' }) id: string, @Ctx() ctx: Context) {
+  node(@Arg('id', () => ID, { description: 'Global id.' }) id: string, @Ctx() ctx: Context) {
     return ctx.services.nodes.node(ctx.viewer, id);
   }
 
   @Query(() => [Node], {
     nullable: 'items',
-    description: 'At most 200, in the order asked for, null where `node` would be.',
+    description: `At most ${nodesLimit.max} objects in the order of their ids; null in place of those that do not exist or belong to another user.`,
   })
   nodes(
-    @Arg('ids', () => [ID], { description: 'Their global ids.' }) ids: string[],
+    @Arg('ids', () => [ID], { description: 'Global ids.' }) ids: string[],
     @Ctx() ctx: Context,
   ) {
     return ctx.services.nodes.nodes(ctx.viewer, ids);

@@ -20,12 +20,16 @@ import { filterArg, idArg, latestChanged, newest, orderArg } from './list-args.t
 
 @Resolver(() => Project)
 export class ProjectResolver {
-  @Query(() => Project, { nullable: true, description: 'A project by its global id.' })
+  @Query(() => Project, {
+    nullable: true,
+    description:
+      'A project by its global id; null where it does not exist or belongs to another user.',
+  })
   project(@Arg('id', () => ID, idArg) id: string, @Ctx() ctx: Context) {
     return ctx.services.projects.find(ctx.viewer, id);
   }
 
-  @Query(() => ProjectConnection, { description: "The viewer's projects." })
+  @Query(() => ProjectConnection, { description: 'Projects of the viewer.' })
   projects(
     @Args(() => PageArgs) args: PageArgs,
     @Arg('filter', () => ProjectFilter, filterArg) filter: ProjectFilter | null,
@@ -36,9 +40,9 @@ export class ProjectResolver {
     return services.projects.page(viewer, list);
   }
 
-  @Mutation(() => CreateProjectPayload, { nullable: true, description: 'A new project.' })
+  @Mutation(() => CreateProjectPayload, { nullable: true, description: 'Creates a project.' })
   createProject(
-    @Arg('input', () => CreateProjectInput, { description: 'What it is to be.' })
+    @Arg('input', () => CreateProjectInput, { description: 'Name and description.' })
     input: CreateProjectInput,
     @Ctx() ctx: Context,
   ) {
@@ -50,17 +54,20 @@ export class ProjectResolver {
     return toGlobalId('Project', project.id);
   }
 
-  @FieldResolver(() => User, { description: 'Whose it is.' })
+  @FieldResolver(() => User, { description: 'Owner.' })
   owner(@Root() project: ProjectRow, @Ctx() ctx: Context) {
     return ctx.services.users.load(ctx.viewer, project.ownerId);
   }
 
-  @FieldResolver(() => Boolean, { description: 'Pictures go here when no project is named.' })
+  @FieldResolver(() => Boolean, {
+    description:
+      "Whether it is its owner's default project, which images go to where no project is named.",
+  })
   isDefault(@Root() project: ProjectRow) {
     return project.defaultOf !== null;
   }
 
-  @FieldResolver(() => GenerationConnection, { description: 'What was asked for in it.' })
+  @FieldResolver(() => GenerationConnection, { description: 'Generations of this project.' })
   generations(
     @Root() project: ProjectRow,
     @Args(() => PageArgs) args: PageArgs,
@@ -73,7 +80,7 @@ export class ProjectResolver {
     return services.generations.page(viewer, list);
   }
 
-  @FieldResolver(() => AssetConnection, { description: 'The pictures in it.' })
+  @FieldResolver(() => AssetConnection, { description: 'Assets of this project.' })
   assets(
     @Root() project: ProjectRow,
     @Args(() => PageArgs) args: PageArgs,
@@ -88,7 +95,7 @@ export class ProjectResolver {
 
   @FieldResolver(() => Cursor, {
     description:
-      'Position of the event log as of this read: hand it to `projectEvents(after:)` and nothing in between is missed.',
+      'Position in the event log as of this read. Passed to `projectEvents` as `after`, no event in between is missed.',
   })
   eventCursor(@Ctx() ctx: Context) {
     return ctx.viewer.eventCursor;

@@ -9,8 +9,7 @@ import type { Context } from './context.ts';
 @Resolver()
 export class ServerResolver {
   @Query(() => Server, {
-    description:
-      'What this installation is and allows: sizes, formats and limits that a client needs for its forms.',
+    description: 'Version, sizes, formats and limits of this installation.',
   })
   server(@Ctx() { services }: Context) {
     const { version, eventRetentionSeconds } = services.installation;
@@ -23,12 +22,17 @@ export class ServerResolver {
     };
   }
 
-  @Query(() => [Model], { description: 'What can be drawn with; damaged ones with their reason.' })
+  @Query(() => [Model], {
+    description: 'Installed models, also those that cannot be used, with the reason.',
+  })
   models(@Ctx() ctx: Context) {
     return ctx.services.models.list();
   }
 
-  @Query(() => Queue, { nullable: true, description: 'What waits and what runs.' })
+  @Query(() => Queue, {
+    nullable: true,
+    description: 'Number of unfinished generations of all users.',
+  })
   async queue(@Ctx() ctx: Context) {
     return { id: 'queue', ...(await ctx.services.queue.count()) };
   }

@@ -10,22 +10,24 @@ import type { Context } from './context.ts';
 
 @Resolver(() => Viewer)
 export class ViewerResolver {
-  @Query(() => Viewer, { description: 'Whoever asks.' })
+  @Query(() => Viewer, { description: 'The user that the request is made for.' })
   viewer(@Ctx() ctx: Context) {
     return ctx.viewer;
   }
 
-  @FieldResolver(() => User, { description: 'The account.' })
+  @FieldResolver(() => User, { description: 'Account of the viewer.' })
   user(@Root() viewer: ViewerRow, @Ctx() ctx: Context) {
     return ctx.services.users.load(ctx.viewer, viewer.id);
   }
 
-  @FieldResolver(() => Project, { description: 'Where pictures go when no project is named.' })
+  @FieldResolver(() => Project, {
+    description: 'Project that images go to where no project is named.',
+  })
   defaultProject(@Root() viewer: ViewerRow, @Ctx() ctx: Context) {
     return ctx.services.projects.load(ctx.viewer, viewer.defaultProjectId);
   }
 
-  @FieldResolver(() => Limits, { description: 'How much may be had at once.' })
+  @FieldResolver(() => Limits, { description: 'Limits of the viewer.' })
   limits(@Ctx() ctx: Context) {
     return { ...ctx.services.installation, maxStoredBytes: null };
   }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql';
+import { pageSize } from '../services/relay/limits.ts';
 import { Cursor } from './scalars.ts';
 
 const simple = { simpleResolvers: true };
@@ -8,37 +9,40 @@ const simple = { simpleResolvers: true };
 export class PageArgs {
   @Field(() => Int, {
     nullable: true,
-    description: 'At most this many from the front, 0 to 200; 50 where neither is given.',
+    description: `Number of items from the start of the list, ${pageSize.min} to ${pageSize.max}. Default, where \`last\` is not given either: ${pageSize.default}.`,
   })
   first?: number | null;
 
-  @Field(() => Cursor, { nullable: true, description: 'Only what comes after this cursor.' })
+  @Field(() => Cursor, { nullable: true, description: 'Only items after this cursor.' })
   after?: string | null;
 
-  @Field(() => Int, { nullable: true, description: 'At most this many from the end, 0 to 200.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: `Number of items from the end of the list, ${pageSize.min} to ${pageSize.max}.`,
+  })
   last?: number | null;
 
-  @Field(() => Cursor, { nullable: true, description: 'Only what comes before this cursor.' })
+  @Field(() => Cursor, { nullable: true, description: 'Only items before this cursor.' })
   before?: string | null;
 }
 
-@ObjectType({ description: 'Where a page lies in its list.', ...simple })
+@ObjectType({ description: 'Position of a page in its list.', ...simple })
 export class PageInfo {
-  @Field(() => Boolean, { description: 'More follows after the last one here.' })
+  @Field(() => Boolean, { description: 'Whether there are items after this page.' })
   hasNextPage!: boolean;
 
-  @Field(() => Boolean, { description: 'More stands before the first one here.' })
+  @Field(() => Boolean, { description: 'Whether there are items before this page.' })
   hasPreviousPage!: boolean;
 
   @Field(() => Cursor, {
     nullable: true,
-    description: 'Of the first one; null where there is none.',
+    description: 'Cursor of the first item; null on an empty page.',
   })
   startCursor!: string | null;
 
   @Field(() => Cursor, {
     nullable: true,
-    description: 'Of the last one; null where there is none.',
+    description: 'Cursor of the last item; null on an empty page.',
   })
   endCursor!: string | null;
 }
@@ -52,27 +56,32 @@ export function connectionOf<Node extends object>(
   name: string,
   nouns: string,
 ) {
-  @ObjectType(`${name}Edge`, { description: `One of the ${nouns}, with its place.`, ...simple })
+  @ObjectType(`${name}Edge`, {
+    description: `An item of a list of ${nouns}, with its cursor.`,
+    ...simple,
+  })
   class Edge {
-    @Field(() => Cursor, { description: 'Its place in the list.' })
+    @Field(() => Cursor, { description: 'Position in the list.' })
     cursor!: string;
 
-    @Field(node, { description: 'The object itself.' })
+    @Field(node, { description: 'The item.' })
     node!: Node;
   }
 
   @ObjectType(`${name}Connection`, { description: `A page of ${nouns}.`, ...simple })
   abstract class Connection {
-    @Field(() => [Edge], { description: 'The objects of this page, each with its cursor.' })
+    @Field(() => [Edge], { description: 'Items of this page with their cursors.' })
     edges!: Edge[];
 
-    @Field(() => [node()], { description: 'The same objects without their cursors.' })
+    @Field(() => [node()], { description: 'Items of this page without cursors.' })
     nodes!: Node[];
 
-    @Field(() => PageInfo, { description: 'Where this page lies.' })
+    @Field(() => PageInfo, { description: 'Position of this page in the list.' })
     pageInfo!: PageInfo;
 
-    @Field(() => Int, { description: 'All in the list; counted only when it is selected.' })
+    @Field(() => Int, {
+      description: 'Number of all items in the list. Counted only where it is selected.',
+    })
     totalCount!: number;
   }
   return Connection;

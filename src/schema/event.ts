@@ -10,20 +10,21 @@ const resolveType = (event: { type: string }) => event.type;
 
 @InterfaceType('Event', {
   description:
-    'Every event carries the cursor after it: hand the last one back as `after` to go on where a lost connection stopped. A client must pass over types that it does not know.',
+    'Something that happened. To resume after a lost connection, pass the cursor of the last event as `after`. Clients must ignore types that they do not know.',
   resolveType,
 })
 export abstract class Event {
-  @Field(() => Cursor, { description: 'Position of the log after this event.' })
+  @Field(() => Cursor, { description: 'Position in the event log after this event.' })
   cursor!: string;
 
-  @Field(() => DateTime, { description: 'When it happened.' })
+  @Field(() => DateTime, { description: 'Time at which it happened.' })
   at!: Date;
 }
 
 @InterfaceType('GenerationEvent', {
   implements: Event,
-  description: '`generation` is the row at delivery: never older than the event, possibly newer.',
+  description:
+    'An event of a generation. `generation` is its state at delivery: never older than the event, possibly newer.',
   resolveType,
 })
 export abstract class GenerationEvent extends Event {}
@@ -33,62 +34,76 @@ const ofGeneration = { implements: [GenerationEvent, Event], simpleResolvers: tr
 @ObjectType({
   ...ofGeneration,
   description:
-    'It waits. Also follows GenerationStarted when an engine was lost and the generation waits again.',
+    'The generation waits in the queue. Also sent after GenerationStarted, where an engine was lost and the generation waits again.',
 })
 export class GenerationQueued extends GenerationEvent {
-  @Field(() => Int, { description: '1 is next; 0 where it no longer waits.' })
+  @Field(() => Int, {
+    description: 'Position in the queue: 1 is next, 0 where it no longer waits.',
+  })
   position!: number;
 
-  @Field(() => DateTime, { nullable: true, description: 'About when an engine takes it up.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'Estimated time at which it starts; null where nothing is known of such generations yet.',
+  })
   estimatedStartAt!: Date | null;
 }
 
-@ObjectType({ ...ofGeneration, description: 'An engine took it up.' })
+@ObjectType({ ...ofGeneration, description: 'A runner has started the generation.' })
 export class GenerationStarted extends GenerationEvent {}
 
 @ObjectType({
   ...ofGeneration,
   description:
-    'A step ended. Not kept in the log: while a viewer is behind, a newer one replaces an older one, per image.',
+    'A stage began or a step ended. Not kept in the event log: where a subscriber is slow, a newer event replaces an older one of the same generation.',
 })
 export class GenerationProgress extends GenerationEvent {
-  @Field(() => GenerationStage, { description: 'What it is busy with.' })
+  @Field(() => GenerationStage, { description: 'Current stage.' })
   stage!: Stage;
 
-  @Field(() => Int, { description: 'Steps finished in all images.' })
+  @Field(() => Int, { description: 'Number of finished steps in all images. Does not fall.' })
   step!: number;
 
-  @Field(() => Int, { description: 'Steps to do in all images.' })
+  @Field(() => Int, { description: 'Number of steps in all images.' })
   steps!: number;
 
-  @Field(() => DateTime, { nullable: true, description: 'About when it ends.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'Estimated time at which it ends; null where nothing is known of such generations yet.',
+  })
   estimatedFinishAt!: Date | null;
 
   @Field(() => [Preview], {
-    description: 'Frames that are new for this viewer. Computed only where this field is selected.',
+    description:
+      'Preview frames since the last event of this subscription, at most one per image. Computed only where this field is selected.',
   })
   previews!: Preview[];
 }
 
-@ObjectType({ ...ofGeneration, description: 'One of its images is finished.' })
+@ObjectType({ ...ofGeneration, description: 'An image of the generation is stored.' })
 export class GenerationImageReady extends GenerationEvent {}
 
-@ObjectType({ ...ofGeneration, description: 'All its images are finished. The last event.' })
+@ObjectType({
+  ...ofGeneration,
+  description: 'All images are stored. The last event of the generation.',
+})
 export class GenerationSucceeded extends GenerationEvent {}
 
-@ObjectType({ ...ofGeneration, description: 'It could not be finished. The last event.' })
+@ObjectType({ ...ofGeneration, description: 'The generation has failed. Its last event.' })
 export class GenerationFailed extends GenerationEvent {
-  @Field(() => Failure, { description: 'Why.' })
+  @Field(() => Failure, { description: 'Reason.' })
   failure!: Failure;
 }
 
-@ObjectType({ ...ofGeneration, description: 'Somebody cancelled it. The last event.' })
+@ObjectType({ ...ofGeneration, description: 'The generation was cancelled. Its last event.' })
 export class GenerationCanceled extends GenerationEvent {}
 
 @ObjectType({
   implements: Event,
   simpleResolvers: true,
   description:
-    'What follows `after`, or what was sent last, is not kept any more: a fresh snapshot follows; fetch your lists again.',
+    'Events between `after` and now are no longer kept (`server.eventRetentionSeconds`). The current state follows as events; refetch lists.',
 })
 export class EventsReset extends Event {}

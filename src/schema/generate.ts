@@ -1,65 +1,70 @@
 import 'reflect-metadata';
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
+import type { AskedSettings } from '../inference/request.ts';
+import { generateLimits } from '../services/generations/limits.ts';
 import { Generation, Priority } from './generation.ts';
 import { SettingsInput } from './settings-input.ts';
 
-@InputType({ description: 'An order.' })
+@InputType({ description: 'Input of `generate`.' })
 export class GenerateInput {
-  @Field(() => SettingsInput, { description: 'What the picture depends on.' })
-  settings!: SettingsInput;
+  @Field(() => SettingsInput, { description: 'Settings of the images.' })
+  settings!: AskedSettings;
 
   @Field(() => ID, {
     nullable: true,
-    description: "Where it goes; the viewer's default project where left out.",
+    description:
+      "Global id of the project that the images go to. Default: the viewer's default project.",
   })
   projectId?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description:
-      'One intent, one key: the same key with the same input answers with the first generation, with another input it is refused.',
+    description: `Makes retries safe: a second request with the same key and the same input answers with the generation of the first one; with another input it is refused (IDEMPOTENCY_CONFLICT). ${generateLimits.idempotencyKey.min} to ${generateLimits.idempotencyKey.max} characters.`,
   })
   idempotencyKey?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Yours, returned as it is here and in filters; at most 200 characters.',
+    description: `Reference of the client's own, returned unchanged and usable in filters. At most ${generateLimits.clientReference.max} characters.`,
   })
   clientReference?: string | null;
 
   @Field(() => Int, {
-    description:
-      'Answer only when it has ended, or after this many seconds (0 to 60): for scripts without a subscription. Open waits are limited.',
+    description: `Wait this many seconds (${generateLimits.waitSeconds.min} to ${generateLimits.waitSeconds.max}) for the generation to end before answering: for scripts without a subscription. The number of waiting requests is limited.`,
     defaultValue: 0,
   })
   waitSeconds!: number;
 
-  @Field(() => Priority, { description: 'Which of your own comes first.', defaultValue: 'NORMAL' })
+  @Field(() => Priority, {
+    description: "Order among the viewer's own waiting generations.",
+    defaultValue: 'NORMAL',
+  })
   priority!: Priority;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What `generate` answers.' })
+@ObjectType({ simpleResolvers: true, description: 'Result of `generate`.' })
 export class GeneratePayload {
-  @Field(() => Generation, { description: 'As it stands now.' })
+  @Field(() => Generation, { description: 'The generation.' })
   generation!: Generation;
 
   @Field(() => Boolean, {
-    description: 'The idempotency key had been used, this is the first answer again.',
+    description:
+      'Whether the idempotency key was used before, and this is the generation of the first request.',
   })
   replayed!: boolean;
 }
 
-@InputType({ description: 'What is to stop.' })
+@InputType({ description: 'Input of `cancelGeneration`.' })
 export class CancelGenerationInput {
-  @Field(() => ID, { description: "The generation's." })
+  @Field(() => ID, { description: 'Global id of the generation.' })
   id!: string;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What `cancelGeneration` answers.' })
+@ObjectType({ simpleResolvers: true, description: 'Result of `cancelGeneration`.' })
 export class CancelGenerationPayload {
-  @Field(() => Generation, { description: 'As it stands now.' })
+  @Field(() => Generation, { description: 'The generation.' })
   generation!: Generation;
 
-  @Field(() => Boolean, { description: 'It had ended before, and stays as it was.' })
+  @Field(() => Boolean, { description: 'Whether it had ended before; it is then unchanged.' })
   alreadyFinished!: boolean;
 }

@@ -11,35 +11,34 @@ registerEnumType(GenerationKind, {
   name: 'GenerationKind',
   description: 'What a generation starts from.',
   valuesConfig: describe<keyof typeof GenerationKind>({
-    TEXT_TO_IMAGE: 'Words alone.',
-    IMAGE_TO_IMAGE: 'Words and a picture.',
-    INPAINT: 'Words, a picture, and a mask of what is repainted.',
+    TEXT_TO_IMAGE: 'A prompt.',
+    IMAGE_TO_IMAGE: 'A prompt and an image.',
+    INPAINT: 'A prompt, an image, and a mask of the area that is repainted.',
   }),
 });
 
 registerEnumType(GenerationStatus, {
   name: 'GenerationStatus',
-  description: 'Where a generation stands. The last three are final.',
+  description: 'Status of a generation. The last three are final.',
   valuesConfig: describe<keyof typeof GenerationStatus>({
-    QUEUED: 'It waits for an engine.',
-    RUNNING: 'An engine works on it.',
-    SUCCEEDED: 'All its images are there.',
-    FAILED: 'It could not be finished: `failure` says why.',
-    CANCELED: 'Somebody cancelled it.',
+    QUEUED: 'It waits in the queue.',
+    RUNNING: 'A runner draws its images.',
+    SUCCEEDED: 'All its images are stored.',
+    FAILED: 'It could not be finished; see `failure`.',
+    CANCELED: 'It was cancelled.',
   }),
 });
 
 export const GenerationStage = enumOf(stages);
 registerEnumType(GenerationStage, {
   name: 'GenerationStage',
-  description:
-    'What a running generation is busy with; a cold model and a 4K decode take their time.',
+  description: 'What a runner is doing for a running generation.',
   valuesConfig: describe<Stage>({
-    LOADING_MODEL: 'The weights are read.',
-    ENCODING: 'The prompt is read.',
-    DENOISING: 'The picture forms, step by step.',
-    DECODING: 'Latents become pixels.',
-    SAVING: 'The picture is written down.',
+    LOADING_MODEL: 'Loads the weights of the model.',
+    ENCODING: 'Encodes the prompt.',
+    DENOISING: 'Runs the denoising steps.',
+    DECODING: 'Decodes the latents to pixels.',
+    SAVING: 'Encodes and stores the image.',
   }),
 });
 
@@ -47,18 +46,19 @@ export const Priority = enumOf(['LOW', 'NORMAL', 'HIGH']);
 export type Priority = keyof typeof Priority;
 registerEnumType(Priority, {
   name: 'Priority',
-  description: "Which of a user's own generations comes first; nobody overtakes another user.",
+  description:
+    'Order among the waiting generations of one user. Has no effect on the turns between users.',
   valuesConfig: describe<Priority>({
-    LOW: 'After all others.',
-    NORMAL: 'In its turn.',
-    HIGH: 'Before all others.',
+    LOW: 'After all with a higher priority.',
+    NORMAL: 'In the order of creation.',
+    HIGH: 'Before all with a lower priority.',
   }),
 });
 
 @ObjectType({
   implements: Node,
   simpleResolvers: true,
-  description: 'One order of one or more images with the same settings.',
+  description: 'A request for one or more images with the same settings, and its result.',
 })
 export class Generation extends Node {
   @Field(() => GenerationKind, { description: 'What it starts from.' })
@@ -66,45 +66,54 @@ export class Generation extends Node {
 
   @Field(() => String, {
     nullable: true,
-    description: "The client's own reference, as it came with `generate`.",
+    description: "The client's own reference, as given to `generate`.",
   })
   clientReference!: string | null;
 
-  @Field(() => DateTime, { description: 'When it was asked for.' })
+  @Field(() => DateTime, { description: 'Time at which it was requested.' })
   createdAt!: Date;
 
-  @Field(() => DateTime, { nullable: true, description: 'When it was put into the trash.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Time at which it was moved to the trash; null where it is not there.',
+  })
   trashedAt!: Date | null;
 }
 
 export const GenerationConnection = connectionOf(() => Generation, 'Generation', 'generations');
 
-@InputType({ description: 'Which generations: all that is given must hold.' })
+@InputType({ description: 'Conditions on generations; a generation must meet all that are given.' })
 export class GenerationFilter {
-  @Field(() => [GenerationStatus], { nullable: true, description: 'In one of these states.' })
+  @Field(() => [GenerationStatus], { nullable: true, description: 'Has one of these statuses.' })
   status?: GenerationStatus[] | null;
 
-  @Field(() => [GenerationKind], { nullable: true, description: 'Of one of these kinds.' })
+  @Field(() => [GenerationKind], { nullable: true, description: 'Is of one of these kinds.' })
   kind?: GenerationKind[] | null;
 
-  @Field(() => String, { nullable: true, description: 'With the model of this name.' })
+  @Field(() => String, { nullable: true, description: 'Uses the model of this name.' })
   model?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'A part of the prompt.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Text that the prompt contains, in upper or lower case.',
+  })
   search?: string | null;
 
-  @Field(() => Seed, { nullable: true, description: 'With this seed.' })
+  @Field(() => Seed, { nullable: true, description: 'Generated with this seed.' })
   seed?: number | null;
 
-  @Field(() => String, { nullable: true, description: "With this reference of the client's." })
+  @Field(() => String, { nullable: true, description: 'Has this client reference.' })
   clientReference?: string | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'Asked for after this moment.' })
+  @Field(() => DateTime, { nullable: true, description: 'Requested after this time.' })
   createdAfter?: Date | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'Asked for before this moment.' })
+  @Field(() => DateTime, { nullable: true, description: 'Requested before this time.' })
   createdBefore?: Date | null;
 
-  @Field(() => Boolean, { description: 'Those in the trash instead.', defaultValue: false })
+  @Field(() => Boolean, {
+    description: 'Whether to list what is in the trash, instead of what is not.',
+    defaultValue: false,
+  })
   trashed!: boolean;
 }

@@ -5,27 +5,30 @@ import { limits, type Sampler } from '../inference/request.ts';
 import { Node } from './node.ts';
 import { SamplerName } from './sampler.ts';
 
-@ObjectType({ simpleResolvers: true, description: 'What is taken for settings that are left out.' })
+@ObjectType({
+  simpleResolvers: true,
+  description: 'Defaults of a model for settings that are left out.',
+})
 export class ModelDefaults {
-  @Field(() => Int, { description: 'Pixels.' })
+  @Field(() => Int, { description: 'Width in pixels.' })
   width!: number;
 
-  @Field(() => Int, { description: 'Pixels.' })
+  @Field(() => Int, { description: 'Height in pixels.' })
   height!: number;
 
-  @Field(() => Int, { description: 'Denoising steps.' })
+  @Field(() => Int, { description: 'Number of denoising steps.' })
   steps!: number;
 
-  @Field(() => Float, { description: 'How closely the prompt is followed.' })
+  @Field(() => Float, { description: 'Strength of classifier-free guidance.' })
   guidanceScale!: number;
 
-  @Field(() => SamplerName, { description: 'How the noise is taken away.' })
+  @Field(() => SamplerName, { description: 'Sampling algorithm.' })
   sampler!: Sampler;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What may be asked of a model.' })
+@ObjectType({ simpleResolvers: true, description: 'Limits of the settings with a model.' })
 export class ModelLimits {
-  @Field(() => Int, { description: 'Images in one generation.' })
+  @Field(() => Int, { description: 'Most images in one generation.' })
   maxCount!: number;
 
   @Field(() => Int, { description: 'Fewest denoising steps.' })
@@ -34,91 +37,108 @@ export class ModelLimits {
   @Field(() => Int, { description: 'Most denoising steps.' })
   maxSteps!: number;
 
-  @Field(() => Int, { description: 'Shortest side in pixels.' })
+  @Field(() => Int, { description: 'Smallest width and height in pixels.' })
   minSize!: number;
 
   @Field(() => Int, {
-    description: `Longest side in pixels; an exact size has at most ${limits.exactSizeFactor} times the pixels of the largest one in \`sizes\`.`,
+    description: `Largest width and height in pixels. With \`exactSize\`, width times height is at most ${limits.exactSizeFactor} times that of the largest one in \`sizes\`.`,
   })
   maxSize!: number;
 
-  @Field(() => Int, { description: 'With `exactSize`, sides are multiples of this.' })
+  @Field(() => Int, {
+    description: 'With `exactSize`, width and height must be multiples of this.',
+  })
   sizeMultiple!: number;
 
-  @Field(() => Float, { description: 'Strongest guidance.' })
+  @Field(() => Float, { description: 'Largest guidance scale.' })
   maxGuidanceScale!: number;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'Of an image, in pixels.' })
+@ObjectType({ simpleResolvers: true, description: 'Size of an image.' })
 export class Size {
-  @Field(() => Int, { description: 'Pixels.' })
+  @Field(() => Int, { description: 'Width in pixels.' })
   width!: number;
 
-  @Field(() => Int, { description: 'Pixels.' })
+  @Field(() => Int, { description: 'Height in pixels.' })
   height!: number;
 }
 
 @ObjectType({
   implements: Node,
   simpleResolvers: true,
-  description: 'A folder of weights that the engine can draw with.',
+  description: 'An installed model: a folder of weights.',
 })
 export class Model extends Node {
-  @Field(() => String, { description: "The folder's name: what `settings.model` takes." })
+  @Field(() => String, { description: 'Name of the folder: the value of `settings.model`.' })
   name!: string;
 
-  @Field(() => String, { description: 'As people call it.' })
+  @Field(() => String, { description: 'Title for people.' })
   title!: string;
 
-  @Field(() => String, { description: 'What it is good for; empty where the folder says nothing.' })
+  @Field(() => String, { description: 'Description out of the folder; empty where it has none.' })
   description!: string;
 
-  @Field(() => String, { nullable: true, description: 'Of the weights, where the folder says so.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'License of the weights; null where the folder names none.',
+  })
   license!: string | null;
 
-  @Field(() => Boolean, { description: 'Taken when no model is named.' })
+  @Field(() => Boolean, { description: 'Whether it is used where no model is named.' })
   isDefault!: boolean;
 
-  @Field(() => Boolean, { description: 'It can be used.' })
+  @Field(() => Boolean, { description: 'Whether it can be used.' })
   available!: boolean;
 
   @Field(() => String, {
     nullable: true,
-    description:
-      'Why it cannot be used: missing, cut off, not the shapes its config says. Such a model stays listed.',
+    description: 'Why it cannot be used, for example a missing or damaged file; null where it can.',
   })
   unavailableReason!: string | null;
 
-  @Field(() => Float, { nullable: true, description: 'Weights of all networks together.' })
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Number of weights of all networks together.',
+  })
   parameters!: number | null;
 
-  @Field(() => String, { nullable: true, description: "Of the transformer's weights." })
+  @Field(() => String, {
+    nullable: true,
+    description: "Number format of the transformer's weights, for example `F16`.",
+  })
   precision!: string | null;
 
-  @Field(() => Int, { nullable: true, description: 'What is beyond this in a prompt is not read.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Number of tokens of a prompt that are read; the rest is ignored.',
+  })
   maxPromptTokens!: number | null;
 
-  @Field(() => [GenerationKind], { description: 'What it can start from.' })
+  @Field(() => [GenerationKind], { description: 'Kinds of generations that it can be used for.' })
   kinds!: GenerationKind[];
 
-  @Field(() => [SamplerName], { description: 'The samplers that it can be used with.' })
+  @Field(() => [SamplerName], { description: 'Samplers that it can be used with.' })
   samplers!: Sampler[];
 
   @Field(() => ModelDefaults, {
     nullable: true,
-    description: 'What is taken for settings that are left out.',
+    description: 'Defaults for settings that are left out; null where it cannot be used.',
   })
   defaults!: ModelDefaults | null;
 
-  @Field(() => ModelLimits, { nullable: true, description: 'What may be asked of it.' })
+  @Field(() => ModelLimits, {
+    nullable: true,
+    description: 'Limits of the settings; null where it cannot be used.',
+  })
   limits!: ModelLimits | null;
 
-  @Field(() => [Size], { description: 'The aspect-ratio bins.' })
+  @Field(() => [Size], { description: 'Sizes that it was trained on, one per aspect ratio.' })
   sizes!: Size[];
 
   @Field(() => [String], {
     nullable: true,
-    description: 'The words that it knows, where it knows so few that they can be listed.',
+    description:
+      'Words that its training captions consist of; null for a model without such a list.',
   })
   vocabulary!: string[] | null;
 }

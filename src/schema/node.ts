@@ -2,10 +2,10 @@ import 'reflect-metadata';
 import { Field, ID, InterfaceType } from 'type-graphql';
 
 @InterfaceType('Node', {
-  description: 'An object that `node` finds by its id.',
+  description: 'An object with a global id, which the query `node` takes.',
   resolveType: (value: { __typename: string }) => value.__typename,
 })
 export abstract class Node {
-  @Field(() => ID, { description: 'Global and opaque: the same for ever, and of no other object.' })
+  @Field(() => ID, { description: 'Global id: opaque, permanent, and unique among all objects.' })
   id!: string;
 }

@@ -6,14 +6,14 @@ export const Direction = enumOf(['ASC', 'DESC']);
 export type Direction = keyof typeof Direction;
 registerEnumType(Direction, {
   name: 'Direction',
-  description: 'Which end of a list comes first.',
+  description: 'Direction of an order.',
   valuesConfig: describe({
-    ASC: 'Smallest, or oldest, first.',
-    DESC: 'Largest, or newest, first.',
+    ASC: 'Ascending: smallest or oldest first.',
+    DESC: 'Descending: largest or newest first.',
   }),
 });
 
-const byDirection = { description: 'Which end comes first.', defaultValue: Direction.DESC };
+const byDirection = { description: 'Direction.', defaultValue: Direction.DESC };
 
 /** Names in GraphQL; values as the rows call them. */
 export const ProjectOrderField = {
@@ -23,31 +23,31 @@ export const ProjectOrderField = {
 } as const;
 registerEnumType(ProjectOrderField, {
   name: 'ProjectOrderField',
-  description: 'What projects are ordered by.',
+  description: 'Field that projects are ordered by.',
   valuesConfig: describe({
-    UPDATED_AT: 'When it was last changed.',
-    CREATED_AT: 'When it was made.',
-    NAME: 'Its name.',
+    UPDATED_AT: 'Time of the last change.',
+    CREATED_AT: 'Time of creation.',
+    NAME: 'Name.',
   }),
 });
 
 export const GenerationOrderField = { CREATED_AT: 'createdAt' } as const;
 registerEnumType(GenerationOrderField, {
   name: 'GenerationOrderField',
-  description: 'What generations are ordered by.',
-  valuesConfig: describe({ CREATED_AT: 'When it was asked for.' }),
+  description: 'Field that generations are ordered by.',
+  valuesConfig: describe({ CREATED_AT: 'Time at which it was requested.' }),
 });
 
 export const AssetOrderField = { CREATED_AT: 'createdAt' } as const;
 registerEnumType(AssetOrderField, {
   name: 'AssetOrderField',
-  description: 'What assets are ordered by.',
-  valuesConfig: describe({ CREATED_AT: 'When it was made.' }),
+  description: 'Field that assets are ordered by.',
+  valuesConfig: describe({ CREATED_AT: 'Time of creation.' }),
 });
 
 @InputType({ description: 'Order of a list of projects.' })
 export class ProjectOrder {
-  @Field(() => ProjectOrderField, { description: 'By what.', defaultValue: 'updatedAt' })
+  @Field(() => ProjectOrderField, { description: 'Field to order by.', defaultValue: 'updatedAt' })
   field!: 'updatedAt' | 'createdAt' | 'name';
 
   @Field(() => Direction, byDirection)
@@ -56,7 +56,10 @@ export class ProjectOrder {
 
 @InputType({ description: 'Order of a list of generations.' })
 export class GenerationOrder {
-  @Field(() => GenerationOrderField, { description: 'By what.', defaultValue: 'createdAt' })
+  @Field(() => GenerationOrderField, {
+    description: 'Field to order by.',
+    defaultValue: 'createdAt',
+  })
   field!: 'createdAt';
 
   @Field(() => Direction, byDirection)
@@ -65,7 +68,7 @@ export class GenerationOrder {
 
 @InputType({ description: 'Order of a list of assets.' })
 export class AssetOrder {
-  @Field(() => AssetOrderField, { description: 'By what.', defaultValue: 'createdAt' })
+  @Field(() => AssetOrderField, { description: 'Field to order by.', defaultValue: 'createdAt' })
   field!: 'createdAt';
 
   @Field(() => Direction, byDirection)

@@ -5,51 +5,54 @@ import type { Stage } from '../inference/request.ts';
 import { ErrorCode } from './error-code.ts';
 import { GenerationStage } from './generation.ts';
 
-@ObjectType({ simpleResolvers: true, description: 'Why a generation could not be finished.' })
+@ObjectType({ simpleResolvers: true, description: 'Why a generation has failed.' })
 export class Failure {
-  @Field(() => ErrorCode, { description: 'For programs.' })
+  @Field(() => ErrorCode, { description: 'Kind of the failure.' })
   code!: Code;
 
-  @Field(() => String, { description: 'For people.' })
+  @Field(() => String, { description: 'Message for people.' })
   message!: string;
 
-  @Field(() => Boolean, { description: 'The same again may succeed.' })
+  @Field(() => Boolean, { description: 'Whether the same request may succeed at another time.' })
   retryable!: boolean;
 }
 
 @ObjectType({
   simpleResolvers: true,
   description:
-    'Checksums of the weights, runtime version, execution provider, precision: the reproducibility record.',
+    'Everything beside the settings that the pixels depended on: checksums of the weights, runtime, execution provider, precision.',
 })
 export class Provenance {
-  @Field(() => String, { description: "SHA-256 of the transformer's weights." })
+  @Field(() => String, { description: "SHA-256 of the transformer's weights, hexadecimal." })
   modelSha256!: string;
 
-  @Field(() => String, { description: "SHA-256 of the text encoder's weights." })
+  @Field(() => String, { description: "SHA-256 of the text encoder's weights, hexadecimal." })
   textEncoderSha256!: string;
 
-  @Field(() => String, { description: "SHA-256 of the autoencoder's weights." })
+  @Field(() => String, { description: "SHA-256 of the autoencoder's weights, hexadecimal." })
   vaeSha256!: string;
 
-  @Field(() => String, { description: 'What ran the networks, with its version.' })
+  @Field(() => String, { description: 'Name and version of the runtime of the networks.' })
   runtime!: string;
 
-  @Field(() => String, { description: 'The processor that it ran on, for example `cpu`.' })
+  @Field(() => String, { description: 'Execution provider, for example `cpu`.' })
   executionProvider!: string;
 
-  @Field(() => String, { description: 'Of the numbers computed with, for example `fp32`.' })
+  @Field(() => String, { description: 'Number format of the computation, for example `fp32`.' })
   precision!: string;
 
-  @Field(() => String, { description: "The program's own version." })
+  @Field(() => String, { description: 'Version of Easel.' })
   engineVersion!: string;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'How long a stage took, in all images.' })
+@ObjectType({
+  simpleResolvers: true,
+  description: 'Time that a stage took, added up over all images.',
+})
 export class Timing {
-  @Field(() => GenerationStage, { description: 'Which stage.' })
+  @Field(() => GenerationStage, { description: 'The stage.' })
   stage!: Stage;
 
-  @Field(() => Float, { description: 'Milliseconds.' })
+  @Field(() => Float, { description: 'Time in milliseconds.' })
   milliseconds!: number;
 }

@@ -1,52 +1,54 @@
 import 'reflect-metadata';
 import { Field, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { previewLimits } from '../services/subscriptions/limits.ts';
 import { describe, enumOf } from './enumeration.ts';
 
 export const PreviewFormat = enumOf(['WEBP', 'JPEG']);
 export type PreviewFormat = keyof typeof PreviewFormat;
 registerEnumType(PreviewFormat, {
   name: 'PreviewFormat',
-  description: 'What frames are packed as.',
+  description: 'File format of preview frames.',
   valuesConfig: describe<PreviewFormat>({
-    WEBP: 'Smaller.',
-    JPEG: 'For what cannot show WebP.',
+    WEBP: 'WebP, the smaller one.',
+    JPEG: 'JPEG, for clients without WebP.',
   }),
 });
 
-@InputType({ description: 'How frames are to come.' })
+@InputType({ description: 'Options of preview frames.' })
 export class PreviewOptions {
-  @Field(() => PreviewFormat, { description: 'What they are packed as.', defaultValue: 'WEBP' })
+  @Field(() => PreviewFormat, { description: 'File format.', defaultValue: 'WEBP' })
   format!: PreviewFormat;
 
   @Field(() => Int, {
     nullable: true,
-    description:
-      "Longest side in pixels, at most the image's own; the latent's own size costs least and is the default.",
+    description: `Longest side in pixels, ${previewLimits.maxSize.min} to ${previewLimits.maxSize.max}, and not larger than the image. Default: the size of the latents, an eighth of the image, which costs least.`,
   })
   maxSize?: number | null;
 
   @Field(() => Int, {
-    description:
-      'At most one frame of an image per this many milliseconds; state changes are never held back.',
-    defaultValue: 250,
+    description: `Least time between two frames of one image in milliseconds, ${previewLimits.everyMs.min} to ${previewLimits.everyMs.max}. Other events are not delayed.`,
+    defaultValue: previewLimits.everyMs.default,
   })
   everyMs!: number;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'An image as it stands after a step.' })
+@ObjectType({
+  simpleResolvers: true,
+  description: 'The estimate of an unfinished image after a step.',
+})
 export class Preview {
-  @Field(() => Int, { description: 'Which image of the generation.' })
+  @Field(() => Int, { description: 'Index of the image in its generation, from 0.' })
   index!: number;
 
-  @Field(() => Int, { description: 'After how many steps.' })
+  @Field(() => Int, { description: 'Number of finished steps of the image.' })
   step!: number;
 
-  @Field(() => Int, { description: 'Pixels.' })
+  @Field(() => Int, { description: 'Width in pixels.' })
   width!: number;
 
-  @Field(() => Int, { description: 'Pixels.' })
+  @Field(() => Int, { description: 'Height in pixels.' })
   height!: number;
 
-  @Field(() => String, { description: 'data: URL, ready for an <img>.' })
+  @Field(() => String, { description: 'The frame as a data: URL, for the src of an <img>.' })
   dataUrl!: string;
 }

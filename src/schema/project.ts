@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Field, InputType, ObjectType } from 'type-graphql';
+import { projectLimits } from '../services/library/limits.ts';
 import { connectionOf } from './connection.ts';
 import { Node } from './node.ts';
 import { DateTime } from './scalars.ts';
@@ -7,50 +8,61 @@ import { DateTime } from './scalars.ts';
 @ObjectType({
   implements: Node,
   simpleResolvers: true,
-  description: 'A folder of generations and the pictures that they made.',
+  description: 'A named group of generations and assets.',
 })
 export class Project extends Node {
-  @Field(() => String, { description: 'As people call it.' })
+  @Field(() => String, { description: 'Name.' })
   name!: string;
 
-  @Field(() => String, { nullable: true, description: 'What it is for.' })
+  @Field(() => String, { nullable: true, description: 'Description.' })
   description!: string | null;
 
-  @Field(() => DateTime, { description: 'When it was made.' })
+  @Field(() => DateTime, { description: 'Time of creation.' })
   createdAt!: Date;
 
-  @Field(() => DateTime, { description: 'When it was last changed.' })
+  @Field(() => DateTime, { description: 'Time of the last change.' })
   updatedAt!: Date;
 
-  @Field(() => DateTime, { nullable: true, description: 'When it was put into the trash.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Time at which it was moved to the trash; null where it is not there.',
+  })
   trashedAt!: Date | null;
 }
 
 export const ProjectConnection = connectionOf(() => Project, 'Project', 'projects');
 
-@InputType({ description: 'Which projects.' })
+@InputType({ description: 'Conditions on projects; a project must meet all that are given.' })
 export class ProjectFilter {
-  @Field(() => String, { nullable: true, description: 'A part of the name.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Text that the name contains, in upper or lower case.',
+  })
   search?: string | null;
 
-  @Field(() => Boolean, { description: 'Those in the trash instead.', defaultValue: false })
+  @Field(() => Boolean, {
+    description: 'Whether to list what is in the trash, instead of what is not.',
+    defaultValue: false,
+  })
   trashed!: boolean;
 }
 
-@InputType({ description: 'A new project.' })
+@InputType({ description: 'Input of `createProject`.' })
 export class CreateProjectInput {
-  @Field(() => String, { description: 'What people call it: 1 to 200 characters.' })
+  @Field(() => String, {
+    description: `Name, ${projectLimits.name.min} to ${projectLimits.name.max} characters, at least one of them visible.`,
+  })
   name!: string;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What it is for: at most 5,000 characters.',
+    description: `Description, at most ${projectLimits.description.max.toLocaleString('en')} characters.`,
   })
   description?: string | null;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What `createProject` answers.' })
+@ObjectType({ simpleResolvers: true, description: 'Result of `createProject`.' })
 export class CreateProjectPayload {
-  @Field(() => Project, { description: 'The new one.' })
+  @Field(() => Project, { description: 'The new project.' })
   project!: Project;
 }

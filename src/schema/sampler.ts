@@ -6,7 +6,7 @@ import { enumOf } from './enumeration.ts';
 export const SamplerName = enumOf(samplerNames);
 registerEnumType(SamplerName, {
   name: 'SamplerName',
-  description: 'How the noise is taken away. LCM and DMD only with models distilled for them.',
+  description: 'Sampling algorithm. LCM and DMD work only with models that are distilled for them.',
   valuesConfig: Object.fromEntries(
     samplerNames.map((name) => [name, { description: describeSampler(name) }]),
   ),

@@ -27,33 +27,45 @@ function literal(node: ValueNode): unknown {
 }
 
 /** RFC 3339, with a time zone: without one, a time means another moment on every machine. */
-const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/i;
+const rfc3339 =
+  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-](\d{2}):(\d{2}))$/i;
 
 /** The years 1 to 9999, also where the zone moves a time over their edge: PostgreSQL has no year 0. */
 const earliest = Date.parse('0001-01-01T00:00:00.000Z');
 const latest = Date.parse('9999-12-31T23:59:59.999Z');
 
 function parseTime(got: unknown): Date {
-  const time = typeof got === 'string' && rfc3339.test(got) ? Date.parse(got) : Number.NaN;
+  const time = typeof got === 'string' && isTime(got) ? Date.parse(got) : Number.NaN;
   if (time >= earliest && time <= latest) return new Date(time);
   return refuse('DateTime', 'a time such as "2026-01-31T12:00:00Z", of the years 1 to 9999,', got);
 }
 
+/** `Date.parse` takes 30 February for 2 March, and 24:00 for the next day. */
+function isTime(text: string): boolean {
+  const [, ...parts] = rfc3339.exec(text) ?? [];
+  const [year, month, day, hour, minute, second, , , zoneHour = 0, zoneMinute = 0] =
+    parts.map(Number);
+  if (year === undefined || month === undefined || day === undefined) return false;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  const isClock = (hour ?? 24) < 24 && (minute ?? 60) < 60 && (second ?? 60) < 60;
+  return isDay && isClock && (zoneHour || 0) < 24 && (zoneMinute || 0) < 60;
+}
+
 export const DateTime = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
-  description: 'A moment, in RFC 3339 with a time zone, for example "2026-01-31T12:00:00.000Z".',
+  description: 'A time in RFC 3339 with a time zone, for example "2026-01-31T12:00:00.000Z".',
   serialize: (value) => (value instanceof Date ? value.toISOString() : fail('DateTime', value)),
   parseValue: parseTime,
   parseLiteral: (node) => parseTime(literal(node)),
 });
 
+/** Any number, or a whole one written as text: whether it is a seed is checked with all other settings. */
 function parseSeed(got: unknown): number {
-  const isNumber = typeof got === 'number' || (typeof got === 'string' && /^\d{1,16}$/.test(got));
-  const seed = isNumber ? Number(got) : Number.NaN;
-  if (!Number.isSafeInteger(seed) || seed < limits.seed.min) {
-    return refuse('Seed', `a whole number from ${limits.seed.min} to ${limits.seed.max}`, got);
-  }
-  return seed;
+  const isNumber = typeof got === 'number' || (typeof got === 'string' && /^-?\d{1,20}$/.test(got));
+  if (isNumber) return Number(got);
+  return refuse('Seed', `a whole number from ${limits.seed.min} to ${limits.seed.max}`, got);
 }
 
 export const Seed = new GraphQLScalarType<number, string>({
@@ -63,7 +75,7 @@ export const Seed = new GraphQLScalarType<number, string>({
   serialize: (value) =>
     typeof value === 'bigint' || typeof value === 'number' ? value.toString() : fail('Seed', value),
   parseValue: parseSeed,
-  parseLiteral: (node) => parseSeed(node.kind === Kind.INT ? node.value : literal(node)),
+  parseLiteral: (node) => parseSeed(node.kind === Kind.FLOAT ? Number(node.value) : literal(node)),
 });
 
 function parseBytes(got: unknown): number {
@@ -88,7 +100,7 @@ const parseCursor = parseText('Cursor', 'a cursor that this server gave out');
 
 export const Cursor = new GraphQLScalarType<string, string>({
   name: 'Cursor',
-  description: 'Opaque position in a connection or in an event log.',
+  description: 'Opaque position in a list or in an event log.',
   serialize: String,
   parseValue: parseCursor,
   parseLiteral: (node) => parseCursor(node.kind === Kind.STRING ? node.value : node.kind),
@@ -98,7 +110,7 @@ const parseUrl = parseText('URL', 'an address');
 
 export const Url = new GraphQLScalarType<string, string>({
   name: 'URL',
-  description: 'An absolute address, for example "http://127.0.0.1:4000/files/…".',
+  description: 'An absolute URL, for example "http://127.0.0.1:4000/files/…".',
   serialize: String,
   parseValue: parseUrl,
   parseLiteral: (node) => parseUrl(node.kind === Kind.STRING ? node.value : node.kind),

@@ -4,36 +4,41 @@ import { ImageFormat } from '../generated/prisma/enums.ts';
 
 @ObjectType({
   simpleResolvers: true,
-  description: 'What this installation is and allows.',
+  description: 'Version and limits of this installation.',
 })
 export class Server {
-  @Field(() => String, { description: "The program's version." })
+  @Field(() => String, { description: 'Version of Easel.' })
   version!: string;
 
-  @Field(() => Boolean, { description: 'Requests must say who they come from.' })
+  @Field(() => Boolean, { description: 'Whether requests need credentials.' })
   authenticationRequired!: boolean;
 
-  @Field(() => [Int], { description: 'The sizes, in pixels, that `Asset.url` snaps up to.' })
+  @Field(() => [Int], {
+    description: 'Widths and heights in pixels that `Asset.url` rounds up to.',
+  })
   renditionWidths!: number[];
 
-  @Field(() => [ImageFormat], { description: 'What `Asset.url` can be asked for as.' })
+  @Field(() => [ImageFormat], { description: 'Formats of `Asset.url`.' })
   renditionFormats!: ImageFormat[];
 
   @Field(() => Int, {
     description:
-      'How long the event log is kept: a subscription whose `after` is older gets an `EventsReset`.',
+      'Time in seconds for which events are kept. A subscription whose `after` is older begins with an EventsReset.',
   })
   eventRetentionSeconds!: number;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What waits and what runs, of all users.' })
+@ObjectType({
+  simpleResolvers: true,
+  description: 'Number of unfinished generations of all users.',
+})
 export class Queue {
-  @Field(() => ID, { description: 'There is one.' })
+  @Field(() => ID, { description: 'Always the same.' })
   id!: string;
 
-  @Field(() => Int, { description: 'Generations that wait.' })
+  @Field(() => Int, { description: 'Number of generations with the status QUEUED.' })
   waiting!: number;
 
-  @Field(() => Int, { description: 'Generations that run.' })
+  @Field(() => Int, { description: 'Number of generations with the status RUNNING.' })
   running!: number;
 }

@@ -7,21 +7,21 @@ import { DateTime } from './scalars.ts';
 
 registerEnumType(UserRole, {
   name: 'Role',
-  description: 'What a user may do.',
+  description: 'Role of a user.',
   valuesConfig: describe<keyof typeof UserRole>({
-    ADMIN: 'Everything, for everybody.',
-    MEMBER: 'Everything with what is their own.',
+    ADMIN: 'May see and change everything.',
+    MEMBER: 'May see and change what is their own.',
   }),
 });
 
-@ObjectType({ implements: Node, simpleResolvers: true, description: 'Somebody who has projects.' })
+@ObjectType({ implements: Node, simpleResolvers: true, description: 'A user account.' })
 export class User extends Node {
-  @Field(() => String, { description: 'Unique in this installation.' })
+  @Field(() => String, { description: 'Name, unique in this installation.' })
   name!: string;
 
-  @Field(() => UserRole, { description: 'What they may do.' })
+  @Field(() => UserRole, { description: 'Role.' })
   role!: UserRole;
 
-  @Field(() => DateTime, { description: 'When the account was made.' })
+  @Field(() => DateTime, { description: 'Time at which the account was created.' })
   createdAt!: Date;
 }

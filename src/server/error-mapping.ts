@@ -31,7 +31,8 @@ export function mapError(
   if (cause instanceof GraphQLError && code !== 'INTERNAL_SERVER_ERROR') {
     // The outermost words name the variable or the place, too.
     const { message } = error instanceof GraphQLError ? error : cause;
-    return { message, ...where, extensions: { code, requestId } };
+    const path = code === 'BAD_USER_INPUT' ? inputPath(message) : undefined;
+    return { message, ...where, extensions: { code, requestId, ...(path && { path }) } };
   }
   log.error({ requestId, err: cause, graphqlPath: where.path }, 'masked an error');
   return {
@@ -70,6 +71,17 @@ function isBadValue({ nodes, path, message }: GraphQLError): boolean {
   const [node] = nodes ?? [];
   if (node === undefined) return message.startsWith('Too many errors processing variables');
   return isValueNode(node) || (node.kind === Kind.VARIABLE_DEFINITION && path === undefined);
+}
+
+/**
+ * GraphQL says in words alone where a variable has a bad value: `Variable "$input" got invalid value -1 at
+ * "input.settings.seed"; …`. The name of the variable is left out where a field inside it is meant.
+ */
+function inputPath(message: string): string[] | undefined {
+  const [, variable] = /^Variable "\$(\w+)" got invalid value /.exec(message) ?? [];
+  if (variable === undefined) return undefined;
+  const place = new RegExp(` at "${variable}((?:\\.\\w+|\\[\\d+\\])+)"; `).exec(message)?.[1];
+  return place === undefined ? [variable] : (place.match(/\w+/g) ?? []);
 }
 
 /** What a fault of each code is in HTTP, outside of GraphQL. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { columnsOf } from '../../src/services/generations/stored-settings.ts';
 import { loggingQueries } from '../support/query-log.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
@@ -23,7 +24,8 @@ async function insert(minutes: readonly number[], hour: string): Promise<void> {
     const createdAt = new Date(`2026-01-01T${hour}:${String(minute).padStart(2, '0')}:00Z`);
     await client.generation.create({
       data: {
-        ...settings,
+        ...columnsOf(settings),
+        status: 'SUCCEEDED',
         ownerId,
         projectId,
         createdAt,
@@ -43,7 +45,6 @@ async function insert(minutes: readonly number[], hour: string): Promise<void> {
 }
 
 const settings = {
-  status: 'SUCCEEDED' as const,
   prompt: 'a boat',
   negativePrompt: '',
   cleanCaption: true,
@@ -55,7 +56,7 @@ const settings = {
   guidanceScale: 4.5,
   guidanceStart: 0,
   guidanceEnd: 1,
-  sampler: 'DPMPP_2M',
+  sampler: 'DPMPP_2M' as const,
   seed: 1,
   count: 1,
 };

@@ -19,7 +19,7 @@ import { errorCodes } from '../../src/errors.ts';
 import { limits } from '../../src/inference/request.ts';
 import { buildSchema } from '../../src/resolvers/build-schema.ts';
 import { projectLimits } from '../../src/services/library/limits.ts';
-import { pageSize } from '../../src/services/relay/pagination.ts';
+import { pageSize } from '../../src/services/relay/limits.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
@@ -61,8 +61,10 @@ describe('the schema', () => {
     const { name, description } = projectLimits;
     expect(printed).toContain(`${name.min} to ${name.max} characters`);
     expect(printed).toContain(`at most ${description.max.toLocaleString('en')} characters`);
-    expect(printed).toContain(`${pageSize.min} to ${pageSize.max}; ${pageSize.default} where`);
-    expect(printed).toContain(`${limits.steps.min} to ${limits.steps.max}; some samplers`);
+    expect(printed).toContain(`${pageSize.min} to ${pageSize.max}. Default`);
+    expect(printed).toContain(
+      `fewer than the maximum. From ${limits.steps.min} to ${limits.steps.max}.`,
+    );
   });
 });
 

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +16,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { migrate } from '../../src/database/migrate.ts';
 import { schemaDiff } from '../../src/database/schema-diff.ts';
 import { splitStatements } from '../../src/database/statements.ts';
+import { settingsOf } from '../../src/services/generations/stored-settings.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const prisma = fileURLToPath(new URL('../../prisma', import.meta.url));
@@ -124,3 +133,55 @@ test('statements end at their semicolons, not at those in texts, names, bodies a
     statements,
   );
 });
+
+test('generations of an earlier version keep their settings and their progress', async () => {
+  const migrations = readdirSync(join(prisma, 'migrations')).filter((name) => /^\d/.test(name));
+  const sqlOf = (name: string) =>
+    readFileSync(join(prisma, 'migrations', name, 'migration.sql'), 'utf8');
+  const [first, ...later] = migrations.sort();
+  const client = new pg.Client(database.connection);
+  await client.connect();
+  try {
+    // A schema of its own, as the first version left it.
+    await client.query('create schema earlier; set search_path to earlier');
+    await client.query(sqlOf(first!));
+    await client.query(`
+      insert into "User" ("id", "name") values ('${id(1)}', 'ada');
+      insert into "Project" ("id", "ownerId", "name") values ('${id(2)}', '${id(1)}', 'Default');
+      insert into "Generation" ("id", "ownerId", "projectId", "prompt", "negativePrompt", "cleanCaption",
+        "model", "width", "height", "exactSize", "steps", "guidanceScale", "guidanceStart", "guidanceEnd",
+        "sampler", "seed", "count")
+      values ('${id(3)}', '${id(1)}', '${id(2)}', 'a boat', 'rain', false, 'tiny', 64, 96, true, 4, 4.5, 0.1, 0.9,
+        'DPMPP_2M', 9007199254740991, 2);
+      insert into "Asset" ("id", "ownerId", "projectId", "generationId", "index", "width", "height", "format",
+        "bytes", "sha256", "storageKey", "placeholder")
+      values ('${id(4)}', '${id(1)}', '${id(2)}', '${id(3)}', 0, 64, 96, 'PNG', 1, '', 'key', '')`);
+    for (const name of later) await client.query(sqlOf(name));
+    const { rows } = await client.query('select * from "Generation"');
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ prompt: 'a boat', seed: '9007199254740991', finishedSteps: 4 });
+    expect(settingsOf(rows[0])).toEqual({
+      prompt: 'a boat',
+      negativePrompt: 'rain',
+      cleanCaption: false,
+      model: 'tiny',
+      width: 64,
+      height: 96,
+      exactSize: true,
+      steps: 4,
+      guidanceScale: 4.5,
+      guidanceStart: 0.1,
+      guidanceEnd: 0.9,
+      sampler: 'DPMPP_2M',
+      seed: 9_007_199_254_740_991,
+      count: 2,
+    });
+  } finally {
+    await client.query('set search_path to public; drop schema if exists earlier cascade');
+    await client.end();
+  }
+});
+
+function id(n: number): string {
+  return `00000000-0000-4000-8000-00000000000${n}`;
+}

@@ -112,11 +112,28 @@ test('makes projects, and refuses a name that nobody could read', async () => {
   const viewer = await fixture.newViewer();
   const { project } = await fixture.projects.create(viewer, { name: ' Boats ', description: 'x' });
   expect(project).toMatchObject({ name: 'Boats', description: 'x', ownerId: viewer.id });
-  for (const name of ['', '  ', 'x'.repeat(201), 'a\0']) {
+  const invisible = [
+    '\u200b',
+    '\u2060',
+    '\u00ad',
+    '\u200e',
+    '\u3164',
+    '\u2800',
+    '\u180e',
+    '\u{e0020}',
+  ];
+  const misleading = ['\u202egnp.exe', 'a\u2066b', 'two\nlines'];
+  const names = ['', '  ', 'x'.repeat(201), 'a\0', ...invisible, ...misleading];
+  for (const name of names) {
     await expect(fixture.projects.create(viewer, { name })).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
       details: { path: ['name'] },
     });
+  }
+  // Joiners and variation selectors belong to what people write: a family, a flag, Persian.
+  for (const name of ['👩‍👩‍👧', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'می‌خواهم', '❤️']) {
+    const made = await fixture.projects.create(viewer, { name });
+    expect(made.project.name).toBe(name);
   }
 });
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
+import type { AskedSettings } from '../../src/inference/request.ts';
 import { type GenerateInput, priorities } from '../../src/services/generations/request.ts';
-import type { SettingsInput } from '../../src/services/generations/settings.ts';
 import { toGlobalId } from '../../src/services/relay/global-id.ts';
 import { never, openFixture, type ServiceFixture } from './support/service-fixture.ts';
 
@@ -33,19 +33,29 @@ test('fills in every default, and fixes the seed', async () => {
     kind: 'TEXT_TO_IMAGE',
     status: 'QUEUED',
     prompt: 'a boat',
-    negativePrompt: '',
-    cleanCaption: true,
     model: 'tiny',
     width: 64,
     height: 64,
-    exactSize: false,
     steps: 4,
-    guidanceScale: 4.5,
-    guidanceStart: 0,
-    guidanceEnd: 1,
     sampler: 'DPMPP_2M',
     count: 1,
     priority: 1,
+    settings: {
+      prompt: 'a boat',
+      negativePrompt: '',
+      cleanCaption: true,
+      model: 'tiny',
+      width: 64,
+      height: 64,
+      exactSize: false,
+      steps: 4,
+      guidanceScale: 4.5,
+      guidanceStart: 0,
+      guidanceEnd: 1,
+      sampler: 'DPMPP_2M',
+      seed: Number(generation.seed),
+      count: 1,
+    },
   });
   const other = await fixture.generations.request(viewer, input, never);
   expect(other.generation.seed).not.toBe(generation.seed);
@@ -74,11 +84,11 @@ test('an exact size is one that the model can be trusted with', async () => {
     details: { path: ['settings', 'width'], max: 18_432, got: 19_456 },
   });
   expect(String(error)).toMatch(
-    /of at most 18432 with exactSize for the model "tiny" \(4 times its largest size\), but got 304 x 64$/,
+    /of at most 18432 with exactSize for the model "tiny" \(4 times its largest size\) in settings.width, but got 304 x 64$/,
   );
 });
 
-test.each<[Partial<SettingsInput>, object]>([
+test.each<[Partial<AskedSettings>, object]>([
   [{ count: 9 }, { path: ['settings', 'count'], min: 1, max: 8, got: 9 }],
   [{ count: 0 }, { path: ['settings', 'count'], min: 1, max: 8, got: 0 }],
   [{ steps: 101 }, { path: ['settings', 'steps'], min: 1, max: 100, got: 101 }],
@@ -108,11 +118,59 @@ test.each<[Partial<SettingsInput>, object]>([
   expect(String(error)).toMatch(/Expected .+, but got /);
 });
 
+test('names every problem of an input at once', async () => {
+  const other = await fixture.newViewer();
+  const error = await refusal({
+    settings: {
+      prompt: 'a\0b',
+      steps: 0,
+      guidanceScale: 31,
+      sampler: 'LCM',
+      width: 100,
+      exactSize: true,
+      seed: -1,
+      count: 9,
+    },
+    projectId: toGlobalId('Project', other.defaultProjectId),
+    clientReference: 'x'.repeat(201),
+    waitSeconds: 61,
+  });
+  expect(error).toMatchObject({
+    code: 'BAD_USER_INPUT',
+    details: { path: ['settings', 'prompt'] },
+  });
+  const { problems = [] } = (error as DomainError).details;
+  expect(problems.map(({ path, code }) => `${path.join('.')} ${code}`)).toEqual([
+    'settings.prompt BAD_USER_INPUT',
+    'settings.steps BAD_USER_INPUT',
+    'settings.guidanceScale BAD_USER_INPUT',
+    'settings.seed BAD_USER_INPUT',
+    'settings.count BAD_USER_INPUT',
+    'settings.sampler BAD_USER_INPUT',
+    'settings.width BAD_USER_INPUT',
+    'clientReference BAD_USER_INPUT',
+    'waitSeconds BAD_USER_INPUT',
+    'projectId NOT_FOUND',
+  ]);
+});
+
+test('a seed that is refused says its bounds, and what leaving it out means', async () => {
+  for (const seed of [-1, 2 ** 53, 0.5]) {
+    const error = await refusal({ settings: { prompt: '', seed } });
+    expect(error).toMatchObject({
+      details: { path: ['settings', 'seed'], min: 0, max: 2 ** 53 - 1, got: seed },
+    });
+    expect(String(error)).toContain('(left out: a random one)');
+  }
+});
+
 test('refuses what stands beside the settings, too', async () => {
   const settings = { prompt: 'a boat' };
   const fields = [
     { clientReference: 'x'.repeat(201) },
     { idempotencyKey: '' },
+    { idempotencyKey: ' \t ' },
+    { idempotencyKey: '\u200b' },
     { waitSeconds: 61 },
     { waitSeconds: -1 },
   ];
@@ -134,7 +192,12 @@ test('a damaged model is unavailable, and says why', async () => {
 
 test('does not queue into the project of another', async () => {
   const other = await fixture.newViewer();
-  const ids = [toGlobalId('Project', other.defaultProjectId), 'nonsense', toGlobalId('Model', 'x')];
+  const ids = [
+    toGlobalId('Project', other.defaultProjectId),
+    'nonsense',
+    toGlobalId('Model', 'x'),
+    '',
+  ];
   for (const projectId of ids) {
     expect(await refusal({ settings: { prompt: '' }, projectId })).toMatchObject({
       code: 'NOT_FOUND',

@@ -7,6 +7,8 @@ import type {
 } from '../../generated/prisma/client.ts';
 import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { numberProblems } from '../input/number.ts';
+import { refuse } from '../input/problems.ts';
 import { checkFilter, escapeLike } from '../input/text.ts';
 import { requireRowId } from '../relay/global-id.ts';
 import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
@@ -54,6 +56,7 @@ function ownedBy(
 ): Prisma.GenerationWhereInput {
   const { status, kind, search, createdAfter, createdBefore } = filter;
   checkFilter(filter, ['search', 'model', 'clientReference'], limits.promptCharacters.max);
+  refuse(numberProblems(['filter', 'seed'], filter.seed, limits.seed));
   return {
     ownerId: viewer.id,
     ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId, ['projectId']) }),

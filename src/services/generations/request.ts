@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto';
-import { DomainError } from '../../errors.ts';
+import { BadInput, DomainError, type Mismatch } from '../../errors.ts';
 import type { Generation, Prisma } from '../../generated/prisma/client.ts';
-import type { ModelDescription } from '../../inference/request.ts';
+import type { AskedSettings, ModelDescription } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type ChangeDeps, change } from '../event-log/change.ts';
-import { checkText } from '../input/text.ts';
-import { NotFound, requireRowId } from '../relay/global-id.ts';
+import { numberProblems } from '../input/number.ts';
+import { refuse } from '../input/problems.ts';
+import { nameProblems, textProblems } from '../input/text.ts';
+import { rowIdOf } from '../relay/global-id.ts';
 import { generateLimits } from './limits.ts';
-import { checkSettings, checkWhole, completeSettings, type SettingsInput } from './settings.ts';
+import { completeSettings, settingsProblems } from './settings.ts';
+import { columnsOf } from './stored-settings.ts';
 import { subjectOf } from './transition.ts';
 
 export const priorities = ['LOW', 'NORMAL', 'HIGH'] as const;
 export type Priority = (typeof priorities)[number];
 
 export type GenerateInput = {
-  readonly settings: SettingsInput;
+  readonly settings: AskedSettings;
   /** Global id; the viewer's default project where left out. */
   readonly projectId?: string | null;
   readonly idempotencyKey?: string | null;
@@ -35,16 +38,6 @@ export class QueueFull extends DomainError {
   }
 }
 
-export class IdempotencyConflict extends DomainError {
-  constructor(key: string) {
-    super(
-      'IDEMPOTENCY_CONFLICT',
-      `Expected the input that came first with the idempotency key "${key}", but got another`,
-      { path: ['idempotencyKey'] },
-    );
-  }
-}
-
 export type RequestDeps = ChangeDeps & {
   /** As their folders are now; read at each request. */
   readonly listModels: () => Promise<readonly ModelDescription[]>;
@@ -55,36 +48,38 @@ export type RequestDeps = ChangeDeps & {
 
 /**
  * Checks everything, queues, and tells the runners.
- * @throws DomainError with the path of the field; NotFound, QueueFull, IdempotencyConflict, UnusableModel
+ * @throws BadInput with all problems of the input (BAD_USER_INPUT, MODEL_UNAVAILABLE, NOT_FOUND of the project,
+ * IDEMPOTENCY_CONFLICT), QueueFull
  */
 export async function request(
   deps: RequestDeps,
   viewer: Viewer,
   input: GenerateInput,
 ): Promise<GenerateAnswer> {
-  checkInput(input);
-  const projectId = input.projectId
-    ? requireRowId('Project', input.projectId, ['projectId'])
-    : viewer.defaultProjectId;
-  const key = input.idempotencyKey ?? null;
-  const inputSha256 = key === null ? null : hashOf(input, projectId);
-
-  const models = await deps.listModels();
+  const models = { models: await deps.listModels(), defaultModel: deps.defaultModel };
+  const { settings, idempotencyKey: key = null } = input;
+  const project = projectOf(viewer, input.projectId);
+  const problems = [...settingsProblems(settings, models), ...problemsBeside(input)];
+  // What was accepted once is answered again, also where its model or its project is gone by now.
+  const isKeyUsable = key !== null && !problems.some(({ path }) => path[0] === 'idempotencyKey');
+  if (problems.length > 0 && !isKeyUsable) {
+    refuse([...problems, ...(await projectProblems(deps.client, viewer, project))]);
+  }
+  const inputSha256 = key === null ? null : hashOf(input, project.id ?? '');
   return change(deps, async ({ tx, record, publish }) => {
     await lockOwner(tx, viewer.id);
     const earlier = await findByKey(tx, viewer.id, key);
     if (earlier !== null) {
-      if (earlier.inputSha256 !== inputSha256) throw new IdempotencyConflict(key ?? '');
+      if (earlier.inputSha256 !== inputSha256) throw idempotencyConflict(key ?? '');
       return { generation: earlier, replayed: true };
     }
-    const settings = completeSettings(input.settings, models, deps.defaultModel);
-    await checkProject(tx, viewer, projectId, input.projectId);
+    refuse([...problems, ...(await projectProblems(tx, viewer, project))]);
     await checkRoom(tx, viewer, deps.maxQueued);
     const generation = await tx.generation.create({
       data: {
-        ...settings,
+        ...columnsOf(completeSettings(settings, models)),
         ownerId: viewer.id,
-        projectId,
+        projectId: project.id ?? '',
         priority: priorities.indexOf(input.priority ?? 'NORMAL'),
         clientReference: input.clientReference ?? null,
         idempotencyKey: key,
@@ -97,21 +92,20 @@ export async function request(
   });
 }
 
-function checkInput(input: GenerateInput): void {
-  checkSettings(input.settings);
-  checkWhole(['waitSeconds'], input.waitSeconds, generateLimits.waitSeconds);
-  const { clientReference, idempotencyKey } = input;
-  if (clientReference != null) {
-    checkText(['clientReference'], clientReference, generateLimits.clientReference);
-  }
-  if (idempotencyKey != null) {
-    checkText(['idempotencyKey'], idempotencyKey, generateLimits.idempotencyKey);
-  }
+/** Of what stands beside the settings. */
+function problemsBeside(input: GenerateInput): Mismatch[] {
+  const { clientReference, idempotencyKey, waitSeconds } = generateLimits;
+  return [
+    ...textProblems(['clientReference'], input.clientReference, clientReference),
+    ...nameProblems(['idempotencyKey'], input.idempotencyKey, idempotencyKey),
+    ...numberProblems(['waitSeconds'], input.waitSeconds, waitSeconds),
+  ];
 }
 
 /**
  * One request of a user after the other: of two with one key, or two when one more may wait, the second one sees
- * the first one's row. The counter of events in this row is raised by the same transaction, so no further row is locked.
+ * the first one's row. The counter of events in this row is raised by the same transaction, so no further row is
+ * locked.
  */
 async function lockOwner(tx: Prisma.TransactionClient, ownerId: string): Promise<void> {
   await tx.$executeRaw`SELECT 1 FROM "User" WHERE "id" = ${ownerId}::uuid FOR NO KEY UPDATE`;
@@ -128,15 +122,34 @@ async function findByKey(
   });
 }
 
-async function checkProject(
+function idempotencyConflict(key: string): BadInput {
+  return new BadInput({
+    path: ['idempotencyKey'],
+    code: 'IDEMPOTENCY_CONFLICT',
+    expected: `the input that came first with the key "${key}"`,
+    got: { phrase: 'another one' },
+  });
+}
+
+/** Null where the client named something that is no id of a project. */
+type AskedProject = { readonly id: string | null; readonly named: string };
+
+function projectOf(viewer: Viewer, globalId: string | null | undefined): AskedProject {
+  if (globalId != null) return { id: rowIdOf('Project', globalId), named: globalId };
+  return { id: viewer.defaultProjectId, named: viewer.defaultProjectId };
+}
+
+/** "Not yours" and "not there" are one answer. */
+async function projectProblems(
   tx: Prisma.TransactionClient,
   viewer: Viewer,
-  id: string,
-  globalId: string | null | undefined,
-): Promise<void> {
-  const where = { id, ownerId: viewer.id, trashedAt: null };
-  const project = await tx.project.findUnique({ where, select: { id: true } });
-  if (project === null) throw new NotFound('a project', globalId ?? id, ['projectId']);
+  { id, named }: AskedProject,
+): Promise<Mismatch[]> {
+  if (id !== null) {
+    const where = { id, ownerId: viewer.id, trashedAt: null };
+    if (await tx.project.findUnique({ where, select: { id: true } })) return [];
+  }
+  return [{ path: ['projectId'], code: 'NOT_FOUND', expected: 'the id of a project', got: named }];
 }
 
 async function checkRoom(

@@ -1,50 +1,68 @@
-import { DomainError } from '../../errors.ts';
+import type { Mismatch } from '../../errors.ts';
+import { refuse } from './problems.ts';
+
+/** In characters: UTF-16 code units, as `length` in JavaScript and `maxlength` in HTML count them. */
+export type TextLimit = { readonly min: number; readonly max: number };
 
 /** What PostgreSQL's text cannot hold. */
 const unstorable = /\0|\p{Surrogate}/u;
+/** Characters that show nothing: white space, controls, formats, fillers, the empty braille pattern. */
+const invisible = /[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cf}\u2800]/gu;
+/** Controls, and what turns the direction of the text around it (Unicode Standard Annex 9). */
+const misleading = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
-export class BadText extends DomainError {
-  constructor(path: readonly string[], reason: string) {
-    super('BAD_USER_INPUT', `Expected plain text in ${path.join('.')}, but got ${reason}`, {
-      path,
-    });
+/** Length, and what can be stored. What is left out passes. */
+export function textProblems(
+  path: readonly string[],
+  text: string | null | undefined,
+  { min, max }: TextLimit,
+): Mismatch[] {
+  if (text == null) return [];
+  if (text.length < min || text.length > max) {
+    const range = min === 0 ? `at most ${max}` : `${min} to ${max}`;
+    const expected = `${range} characters (UTF-16 code units)`;
+    return [{ path, expected, got: text.length, min, max }];
   }
+  if (!unstorable.test(text)) return [];
+  const got = { phrase: 'a NUL or half a surrogate pair' };
+  return [{ path, expected: 'plain text', got }];
 }
 
-export class TextTooLong extends DomainError {
-  constructor(path: readonly string[], limit: Limit, got: number) {
-    const { min, max } = limit;
-    super(
-      'BAD_USER_INPUT',
-      `Expected ${min} to ${max} characters in ${path.join('.')}, but got ${got}`,
-      { path, min, max, got },
-    );
+/** The same for what people tell apart by reading it: it shows something, and what it shows is what it says. */
+export function nameProblems(
+  path: readonly string[],
+  name: string | null | undefined,
+  limit: TextLimit,
+): Mismatch[] {
+  const problems = textProblems(path, name, limit);
+  if (name == null || problems.length > 0) return problems;
+  if (name.replace(invisible, '') === '') {
+    const got = { phrase: `"${escapeInvisible(name)}"` };
+    return [{ path, expected: 'at least one visible character', got }];
   }
+  const found = misleading.exec(name)?.[0];
+  if (found === undefined) return [];
+  const got = { phrase: escapeInvisible(found) };
+  return [{ path, expected: 'no control or direction characters', got }];
 }
 
-type Limit = { readonly min: number; readonly max: number };
-
-/**
- * Characters are UTF-16 units, as clients count them.
- * @throws BadText, TextTooLong
- */
-export function checkText(path: readonly string[], text: string, limit: Limit): void {
-  if (text.length < limit.min || text.length > limit.max) {
-    throw new TextTooLong(path, limit, text.length);
-  }
-  if (unstorable.test(text)) throw new BadText(path, 'a NUL or half a surrogate pair');
+/** As `\u{200b}`: it would show nothing in a message. */
+function escapeInvisible(text: string): string {
+  return text
+    .slice(0, 20)
+    .replace(invisible, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /**
  * The texts of a list's filter, before the database sees them; what is left out passes.
- * @throws BadText, TextTooLong
+ * @throws BadInput
  */
 export function checkFilter<Name extends string>(
   filter: { readonly [name in Name]?: string | null },
   names: readonly Name[],
   max: number,
 ): void {
-  for (const name of names) checkText(['filter', name], filter[name] ?? '', { min: 0, max });
+  refuse(names.flatMap((name) => textProblems(['filter', name], filter[name], { min: 0, max })));
 }
 
 /** For `contains` and its like, where the database reads % and _ as wildcards. */

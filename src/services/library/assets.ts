@@ -8,6 +8,8 @@ import type {
 } from '../../generated/prisma/client.ts';
 import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { numberProblems } from '../input/number.ts';
+import { refuse } from '../input/problems.ts';
 import { checkFilter, escapeLike } from '../input/text.ts';
 import { requireRowId, rowIdOf } from '../relay/global-id.ts';
 import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
@@ -89,6 +91,7 @@ function ownedBy(
 ): Prisma.AssetWhereInput {
   const { search, createdAfter, createdBefore } = filter;
   checkFilter(filter, ['search', 'model', 'sampler'], limits.promptCharacters.max);
+  refuse(numberProblems(['filter', 'seed'], filter.seed, limits.seed));
   const words = { contains: escapeLike(search ?? ''), mode: 'insensitive' as const };
   return {
     ownerId: viewer.id,

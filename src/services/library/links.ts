@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { DomainError } from '../../errors.ts';
+import { BadInput, DomainError } from '../../errors.ts';
 import { type ImageFormat, imageFormats } from '../../images/formats.ts';
 import { type ImageFit, renditionWidths, snapWidth } from '../../images/renditions.ts';
 import { isUuid } from '../relay/global-id.ts';
@@ -31,23 +31,13 @@ export type LinkedFile = {
 };
 
 export type Links = {
-  /** Path and query of a link; the same, byte for byte, all (UTC) day long. @throws BadLinkSize */
+  /** Path and query of a link; the same, byte for byte, all (UTC) day long. @throws BadInput */
   sign(assetId: string, options: LinkOptions): string;
   /** Until when links signed now work: from a day to two days. */
   expiry(): Date;
-  /** @throws BadLink (not ours, or altered), LinkExpired */
+  /** @throws DomainError (FORBIDDEN: not ours, or altered), LinkExpired */
   verify(path: string, query: string): LinkedFile;
 };
-
-/** It is refused as a whole: which part was altered cannot be told. */
-export class BadLink extends DomainError {
-  constructor() {
-    super(
-      'FORBIDDEN',
-      'Expected a link as Asset.url gave it, but got one that was altered or cut off',
-    );
-  }
-}
 
 export class LinkExpired extends DomainError {
   constructor(expiredAt: Date) {
@@ -55,18 +45,6 @@ export class LinkExpired extends DomainError {
       'NOT_FOUND',
       `Expected a link that is still valid, but this one ended at ${expiredAt.toISOString()}: ask for Asset.url again`,
     );
-  }
-}
-
-export class BadLinkSize extends DomainError {
-  constructor(name: 'width' | 'height', got: number) {
-    const max = Math.max(...renditionWidths);
-    super('BAD_USER_INPUT', `Expected a ${name} from 1 to ${max} pixels, but got ${got}`, {
-      path: [name],
-      min: 1,
-      max,
-      got,
-    });
   }
 }
 
@@ -97,12 +75,20 @@ export function createLinks({
       const [, unsignedQuery = '', signature = ''] = signedQuery.exec(query) ?? [];
       const expected = Buffer.from(signatureOf(`${path}?${unsignedQuery}`));
       const got = Buffer.from(signature);
-      if (got.length !== expected.length || !timingSafeEqual(got, expected)) throw new BadLink();
+      if (got.length !== expected.length || !timingSafeEqual(got, expected)) throw badLink();
       const file = parse(path, new URLSearchParams(unsignedQuery));
       if (file.expiresAt <= now()) throw new LinkExpired(new Date(file.expiresAt));
       return file;
     },
   };
+}
+
+/** It is refused as a whole: which part was altered cannot be told. */
+function badLink(): DomainError {
+  return new DomainError(
+    'FORBIDDEN',
+    'Expected a link as Asset.url gave it, but got one that was altered or cut off',
+  );
 }
 
 /** 192 bits: shorter to look at than all 256, and as impossible to guess. */
@@ -128,7 +114,9 @@ function parametersOf(options: LinkOptions, expiresAt: number): URLSearchParams 
 
 function snapped(name: 'width' | 'height', got: number): number {
   if (!Number.isInteger(got) || got < 1 || got > Math.max(...renditionWidths)) {
-    throw new BadLinkSize(name, got);
+    const max = Math.max(...renditionWidths);
+    const expected = `a whole number of pixels from 1 to ${max}`;
+    throw new BadInput({ path: [name], expected, got, min: 1, max });
   }
   return snapWidth(got);
 }
@@ -139,7 +127,7 @@ function parse(path: string, query: URLSearchParams): LinkedFile {
   const number = (name: string) => (query.has(name) ? Number(query.get(name)) : null);
   const format = query.get('format');
   const expires = number('expires');
-  if (!path.startsWith(prefix) || !isUuid(assetId) || expires === null) throw new BadLink();
+  if (!path.startsWith(prefix) || !isUuid(assetId) || expires === null) throw badLink();
   return {
     assetId,
     width: number('width'),

@@ -1,7 +1,7 @@
-import { BadInput } from '../../errors.ts';
 import type { Prisma, PrismaClient, Project } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { checkFilter, checkText, escapeLike } from '../input/text.ts';
+import { refuse } from '../input/problems.ts';
+import { checkFilter, escapeLike, nameProblems, textProblems } from '../input/text.ts';
 import { rowIdOf } from '../relay/global-id.ts';
 import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
 import { byId, rowLoader } from '../relay/row-loader.ts';
@@ -30,16 +30,11 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
   );
   return {
     async create(viewer, input) {
-      checkText(['name'], input.name, projectLimits.name);
-      if (input.name.trim() === '') {
-        throw new BadInput({
-          path: ['name'],
-          expected: 'at least one visible character',
-          got: input.name,
-        });
-      }
       const description = input.description ?? null;
-      if (description !== null) checkText(['description'], description, projectLimits.description);
+      refuse([
+        ...nameProblems(['name'], input.name, projectLimits.name),
+        ...textProblems(['description'], description, projectLimits.description),
+      ]);
       const project = await client.project.create({
         data: { ownerId: viewer.id, name: input.name.trim(), description },
       });

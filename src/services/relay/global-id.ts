@@ -1,4 +1,4 @@
-import { DomainError } from '../../errors.ts';
+import { clipped, DomainError } from '../../errors.ts';
 
 /** What `node` can find, by the names of their GraphQL types. */
 export const nodeTypes = ['Project', 'Generation', 'Asset', 'User', 'Model'] as const;
@@ -60,8 +60,4 @@ export function requireRowId(
 export function nameOf(type: NodeType): string {
   const noun = type.toLowerCase();
   return `${/^[aeiou]/.test(noun) && noun !== 'user' ? 'an' : 'a'} ${noun}`;
-}
-
-function clipped(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

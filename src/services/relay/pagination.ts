@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { DomainError } from '../../errors.ts';
+import { BadInput } from '../../errors.ts';
 import { isUuid } from './global-id.ts';
+import { pageSize } from './limits.ts';
 
 /** The four arguments of a connection, as GraphQL hands them over: left out and null are the same. */
 export type PageArgs = {
@@ -27,35 +28,6 @@ export type PageInfo = {
   readonly startCursor: string | null;
   readonly endCursor: string | null;
 };
-
-export const pageSize = { default: 50, min: 0, max: 200 } as const;
-
-export class BadPageSize extends DomainError {
-  constructor(name: 'first' | 'last', got: number) {
-    const { min, max } = pageSize;
-    super('BAD_USER_INPUT', `Expected ${name} from ${min} to ${max}, but got ${got}`, {
-      path: [name],
-      min,
-      max,
-      got,
-    });
-  }
-}
-
-export class BothPageEnds extends DomainError {
-  constructor() {
-    super('BAD_USER_INPUT', 'Expected one of first and last, but got both', { path: ['last'] });
-  }
-}
-
-export class BadPageCursor extends DomainError {
-  constructor(name: 'after' | 'before', got: string, order: string) {
-    const shown = got.length > 60 ? `${got.slice(0, 60)}…` : got;
-    super('BAD_CURSOR', `Expected a cursor of a list ordered by ${order}, but got "${shown}"`, {
-      path: [name],
-    });
-  }
-}
 
 /** Order of a list: by a column that is never null, then by id, so that no two rows are level. */
 export type Order<Field extends string> = {
@@ -123,11 +95,24 @@ export async function paginate<
 }
 
 function readSize({ first, last }: PageArgs): { size: number; isBackward: boolean } {
-  if (first != null && last != null) throw new BothPageEnds();
+  if (first != null && last != null) {
+    throw new BadInput({
+      path: ['last'],
+      expected: 'one of first and last',
+      got: { phrase: 'both' },
+    });
+  }
   const name = last != null ? 'last' : 'first';
   const size = last ?? first ?? pageSize.default;
   if (!Number.isInteger(size) || size < pageSize.min || size > pageSize.max) {
-    throw new BadPageSize(name, size);
+    const { min, max } = pageSize;
+    throw new BadInput({
+      path: [name],
+      expected: `a number from ${min} to ${max}`,
+      got: size,
+      min,
+      max,
+    });
   }
   return { size, isBackward: name === 'last' };
 }
@@ -171,12 +156,18 @@ function readCursor(
 ): Position | null {
   if (cursor == null) return null;
   const parsed = cursorShape.safeParse(parseJson(cursor));
-  if (!parsed.success) throw new BadPageCursor(name, cursor, `${field} ${direction}`);
+  const bad = new BadInput({
+    path: [name],
+    code: 'BAD_CURSOR',
+    expected: `a cursor of a list ordered by ${field} ${direction}`,
+    got: cursor,
+  });
+  if (!parsed.success) throw bad;
   const [cursorField, cursorDirection, value, id] = parsed.data;
   const fits = cursorField === field && cursorDirection === direction;
   const isClean = typeof value === 'number' || !/\0|\p{Surrogate}/u.test(value);
   if (!fits || !isClean || (typeof value === 'number') !== isTime(field)) {
-    throw new BadPageCursor(name, cursor, `${field} ${direction}`);
+    throw bad;
   }
   return { value: typeof value === 'number' ? new Date(value) : value, id };
 }

@@ -2,12 +2,11 @@ import type { Generation, PrismaClient } from '../../generated/prisma/client.ts'
 import {
   createPreviewDemand,
   type Generate,
-  type ImageRequest,
   type PreviewDemand,
   type Stage,
-  samplerNames,
   setPreviewDemand,
 } from '../../inference/request.ts';
+import { imageRequestOf } from '../generations/stored-settings.ts';
 import type { PreviewLeases } from './preview-leases.ts';
 import { createRunProgress, type RunProgress } from './progress.ts';
 import { type FinishedImage, folderOf, type SaveDeps, saveImage, type Timings } from './save.ts';
@@ -130,7 +129,7 @@ function createImages(
   };
   return {
     async draw(index: number): Promise<void> {
-      const request = requestOf(generation, index);
+      const request = imageRequestOf(generation, index);
       for await (const event of deps.generate(request, { signal, demand })) {
         if (signal.aborted) return;
         switch (event.type) {
@@ -205,27 +204,6 @@ async function sweepFolder(
   for await (const { key } of storage.list(folderOf(generationId))) {
     if (!known.has(key)) await storage.delete(key);
   }
-}
-
-/** What the engine is asked for: image i has the seed of the generation plus i. */
-function requestOf(row: Generation, index: number): ImageRequest {
-  const sampler = samplerNames.find((known) => known === row.sampler);
-  if (sampler === undefined) throw new Error(`Expected a known sampler, but got "${row.sampler}"`);
-  return {
-    model: row.model,
-    prompt: row.prompt,
-    negativePrompt: row.negativePrompt,
-    cleanCaption: row.cleanCaption,
-    width: row.width,
-    height: row.height,
-    steps: row.steps,
-    guidanceScale: row.guidanceScale,
-    guidanceStart: row.guidanceStart,
-    guidanceEnd: row.guidanceEnd,
-    sampler,
-    seed: Number(row.seed) + index,
-    share: row.ownerId,
-  };
 }
 
 /** As `saveImage` has written them. */

@@ -5,7 +5,8 @@ import { createLogReader } from '../event-log/log.ts';
 import { createEstimate } from '../generations/estimate.ts';
 import { mustFind } from '../generations/find.ts';
 import type { Queue } from '../generations/queue.ts';
-import { checkWhole } from '../generations/settings.ts';
+import { numberProblems } from '../input/number.ts';
+import { refuse } from '../input/problems.ts';
 import { NotFound, requireRowId } from '../relay/global-id.ts';
 import { startFanOut } from './fan-out.ts';
 import { createFrameEncoder, type PreviewOptions, type PreviewView } from './frames.ts';
@@ -94,7 +95,7 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
       return watchScope(viewer, { type: 'owner', id: viewer.id }, watching, signal);
     },
     async latestPreviews(viewer, generation, wanted) {
-      checkWhole(['maxSize'], wanted.maxSize, previewLimits.maxSize);
+      refuse(numberProblems(['maxSize'], wanted.maxSize, previewLimits.maxSize));
       return latest.read(viewer, generation, wanted);
     },
     close() {
@@ -108,6 +109,8 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
 
 function checkPreviews(previews: PreviewOptions | null): void {
   if (previews === null) return;
-  checkWhole(['preview', 'everyMs'], previews.everyMs, previewLimits.everyMs);
-  checkWhole(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize);
+  refuse([
+    ...numberProblems(['preview', 'everyMs'], previews.everyMs, previewLimits.everyMs),
+    ...numberProblems(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize),
+  ]);
 }
