@@ -53,8 +53,18 @@ async function openServer(url: string, reached: Reached): Promise<Database> {
       { cause },
     );
   }
-  await probe.end();
+  await checkEncoding(probe, url).finally(() => probe.end());
   return open('server', { connection, close: async () => {} }, reached);
+}
+
+/** In any other encoding a prompt with a letter that it lacks could not be stored. @throws StartError */
+async function checkEncoding(probe: pg.Client, url: string): Promise<void> {
+  const { rows } = await probe.query<{ server_encoding: string }>('show server_encoding');
+  const encoding = rows[0]?.server_encoding;
+  if (encoding === 'UTF8') return;
+  throw new StartError(
+    `Expected a database with the encoding UTF8 at ${withoutPassword(url)}, but its encoding is ${encoding}: create it with ENCODING 'UTF8' TEMPLATE template0`,
+  );
 }
 
 async function open(
@@ -79,7 +89,7 @@ async function open(
 
 /** A client of a database that is there, and as it should be. */
 export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client' | 'close'> {
-  const pool = new pg.Pool(connection);
+  const pool = new pg.Pool({ ...connection, onConnect: setTimeZone });
   // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
   pool.on('error', () => {});
   const client = new PrismaClient({
@@ -95,6 +105,14 @@ export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client
       if (!pool.ended) await pool.end();
     },
   };
+}
+
+/**
+ * The adapter writes times without a zone, and reads them as UTC. Whatever the zone of the server, the database or
+ * the role is: that of the connection is UTC before anything else is asked.
+ */
+async function setTimeZone(connection: pg.ClientBase): Promise<void> {
+  await connection.query("SET TIME ZONE 'UTC'");
 }
 
 function withoutPassword(url: string): string {

@@ -10,6 +10,7 @@ import { imageRequestOf } from '../generations/stored-settings.ts';
 import type { PreviewLeases } from './preview-leases.ts';
 import { createRunProgress, type RunProgress } from './progress.ts';
 import { type FinishedImage, folderOf, type SaveDeps, saveImage, type Timings } from './save.ts';
+import { createStoredProgress } from './stored-progress.ts';
 
 export type DrawDeps = SaveDeps & {
   readonly generate: Generate;
@@ -149,38 +150,6 @@ function createImages(
         }
       }
       if (!signal.aborted) throw new NoImage(`Expected image ${index} of ${generation.id}`);
-    },
-  };
-}
-
-/**
- * Keeps stage and finished steps in the row: the stage that an image has entered last, the steps now and then,
- * so that processes that start later, and this one after a crash, know them.
- */
-function createStoredProgress(
-  { client, storeProgressEveryMs }: DrawDeps,
-  { id, runnerId }: Generation,
-  progress: RunProgress,
-) {
-  let storedStage: Stage | null = null;
-  let storedAt = performance.now();
-  const store = async () => {
-    const { stage, finishedSteps } = progress;
-    storedAt = performance.now();
-    await client.generation.updateMany({
-      where: { id, status: 'RUNNING', runnerId },
-      data: { stage, finishedSteps },
-    });
-  };
-  return {
-    async stageBegan() {
-      if (progress.stage === storedStage) return;
-      storedStage = progress.stage;
-      await store();
-    },
-    /** Not awaited: a step waits for no database. One that fails is made up for by the next. */
-    stepEnded() {
-      if (performance.now() - storedAt >= storeProgressEveryMs) store().catch(() => {});
     },
   };
 }
