@@ -5,7 +5,7 @@ import { type ExecutionProvider, listProviders } from './onnx/session.ts';
 import type { Provider } from './request.ts';
 import { type SelfTest, type TrialName, withSelfTest } from './self-test.ts';
 
-/** The execution provider that was asked for is not here, or computes wrongly; the sentence says which and why. */
+/** The configured execution provider is not installed, or computes wrong results. The message says which and why. */
 export class ProviderUnavailable extends StartError {
   constructor(provider: Provider, reason: string, options?: ErrorOptions) {
     super(`Expected the execution provider ${provider} to work here, but ${reason}`, options);
@@ -18,7 +18,7 @@ export type ProviderChoice = {
   readonly plans: Readonly<Record<'textEncoder' | 'transformer' | 'vae', Plan>>;
 };
 
-/** The runtime's own script, which `ignore-scripts` has kept from running with the install. */
+/** The runtime's own install script; `ignore-scripts` keeps it from running with `npm install`. */
 const fetchCuda = 'node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install';
 
 /** Relative error: above what single precision and TF32 differ by, far below what is visible. */
@@ -30,10 +30,10 @@ const onCpu: ProviderChoice = {
 };
 
 /**
- * Try the provider before it is trusted: tiny networks must come out as on the CPU. Where fused
- * attention fails and the composed form does not, that is used.
- * `auto`: the first of CUDA and WebGPU that passes and beats the CPU; else the CPU.
- * @throws ProviderUnavailable where the one that was asked for is missing or wrong
+ * Tests the provider before it is used: tiny networks must give the results of the CPU. Where fused
+ * attention fails and the composed form passes, the composed form is used.
+ * `auto`: the first of CUDA and WebGPU that passes and is faster than the CPU; else the CPU.
+ * @throws ProviderUnavailable where the configured one is missing or wrong
  */
 export async function chooseProvider(asked: Provider, threads: number): Promise<ProviderChoice> {
   if (asked === 'cpu') return onCpu;
@@ -55,7 +55,7 @@ export async function chooseProvider(asked: Provider, threads: number): Promise<
         if (error instanceof ProviderUnavailable) return null;
         throw error;
       });
-      // A GPU that software plays passes too.
+      // A software renderer passes the test too, but is slower than the CPU itself.
       if (choice !== null && (await test.beatsCpu(candidate))) return choice;
     }
     return onCpu;
@@ -79,7 +79,7 @@ async function tryProvider(provider: ExecutionProvider, test: SelfTest): Promise
   };
 }
 
-/** Fused where it computes as the CPU does, else composed. */
+/** Fused where its results are those of the CPU, else composed. */
 async function rightForm(
   network: TrialName,
   provider: ExecutionProvider,
@@ -90,7 +90,7 @@ async function rightForm(
     try {
       const error = await test.error(network, provider, attention);
       if (error <= tolerance) return attention;
-      problem = `${network} comes out ${(100 * error).toPrecision(2)} % off what the CPU computes`;
+      problem = `${network} differs by ${(100 * error).toPrecision(2)} % from the CPU`;
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       problem = `${network} fails: ${reasonOf(error)}`;
@@ -99,7 +99,7 @@ async function rightForm(
   throw new ProviderUnavailable(provider, problem);
 }
 
-/** The runtime's own words, without the place in its source that they begin with. */
+/** The runtime's message, without the source position that it begins with. */
 function reasonOf(error: DomainError): string {
   const cause = error.cause instanceof Error ? error.cause.message : error.message;
   const line = cause.split('\n', 1)[0]!;
@@ -107,8 +107,8 @@ function reasonOf(error: DomainError): string {
 }
 
 /**
- * Without a device there is nothing to try: a search would cost time, and the graphics loader
- * complains on the terminal. Elsewhere than on Linux there is always one to ask for.
+ * Without a GPU device the test is skipped: it takes time, and the graphics loader prints errors on
+ * the terminal. Only on Linux can the absence be told from the file system.
  */
 function mayHaveGpu(): boolean {
   if (process.platform !== 'linux') return true;

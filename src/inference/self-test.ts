@@ -115,8 +115,8 @@ export type TrialName = keyof typeof trials;
 export const trialNames = Object.keys(trials) as TrialName[];
 
 /**
- * Tiny networks of random weights, built by the same code as the real ones, and what the CPU
- * makes of them. The folder with the weights is gone when `use` has ended.
+ * Tiny networks of random weights, built by the same code as the real ones, and their results on the
+ * CPU. The folder with the weights is deleted when `use` has ended.
  */
 export async function withSelfTest<T>(
   threads: number,
@@ -156,7 +156,7 @@ export async function withSelfTest<T>(
         return relativeError(outputs, references.get(network)!);
       },
       async beatsCpu(provider) {
-        // What takes so long for so little is software that plays a GPU: no need to see more of it.
+        // This slow, it is a software renderer: it need not be measured further.
         if ((await timeProducts(provider, threads, 256)) > 50) return false;
         const mine = await timeProducts(provider, threads, 1024);
         return mine < (await timeProducts('cpu', threads, 1024));
@@ -170,7 +170,7 @@ export async function withSelfTest<T>(
 
 type Variant = { readonly provider: ExecutionProvider; readonly attention: AttentionForm };
 
-/** Whatever tensors the trials' graphs ask for, at a scale that keeps what flows through near one. */
+/** All tensors that the trials' graphs name, scaled so that activations stay near one. */
 function randomWeights(): Record<string, TensorToWrite> {
   const tensors: Record<string, TensorToWrite> = {};
   const made: Weights = {

@@ -38,12 +38,12 @@ it('is not ready while the engine does not start again, and ready when it has', 
   const channel = new BroadcastChannel('engine');
   let mayStart = true;
   channel.onmessage = () => channel.postMessage(mayStart ? 'yes' : 'no');
-  const workerUrl = new URL('../support/asking-worker.mjs', import.meta.url);
+  const workerUrl = new URL('../support/gated-worker.mjs', import.meta.url);
   const server = await startTestServer({ workerUrl });
   const look = looksAt(server);
   expect(await look('/ready')).toMatchObject({ status: 200 });
   mayStart = false;
-  channel.postMessage('die');
+  channel.postMessage('crash');
   await expect
     .poll(() => look('/ready'), patiently)
     .toMatchObject({

@@ -52,10 +52,10 @@ async function draw(engine: Engine, changes: Partial<ImageRequest> = {}): Promis
   throw new Error('Expected an image, but got none');
 }
 
-const asking = new URL('../support/asking-worker.mjs', import.meta.url);
+const gated = new URL('../support/gated-worker.mjs', import.meta.url);
 
-/** Answers those threads in order; what asks after the last of them waits. */
-function askingThread(answers: readonly string[]) {
+/** Answers the starts of gated threads in order; starts after the last answer wait. */
+function answerStarts(answers: readonly string[]) {
   const channel = new BroadcastChannel('engine');
   const question = { times: 0 };
   channel.onmessage = () => {
@@ -86,14 +86,14 @@ describe('the engine', () => {
     expect(await engine.close()).toBe(true);
   });
 
-  it('goes through the stages, tells each step, and ends with one image', async () => {
+  it('reports each stage and step, and ends with one image', async () => {
     const events: EngineEvent[] = [];
     for await (const event of engine.generate(request, { signal: never() })) events.push(event);
-    const told = events.map((event) => {
+    const summary = events.map((event) => {
       if (event.type === 'stage') return event.stage;
       return event.type === 'step' ? event.step : 'image';
     });
-    expect(told).toEqual([
+    expect(summary).toEqual([
       ...['LOADING_MODEL', 'ENCODING', 'DENOISING', 1, 2, 3, 4, 'DECODING', 'image'],
     ]);
     const image = events.at(-1) as ImageEvent;
@@ -137,7 +137,7 @@ describe('the engine', () => {
     expect(new Set([alone, ...different.map(digest)]).size).toBe(4);
   });
 
-  it('gives frames of the denoised estimate only to whom asks, at the size of the latents', async () => {
+  it('makes frames of the denoised estimate only on demand, at the size of the latents', async () => {
     const demand = createPreviewDemand();
     const frames = async () => {
       const steps: (readonly [number, number, number] | null)[] = [];
@@ -177,7 +177,7 @@ describe('the engine', () => {
     expect((await draw(engine)).width).toBe(64);
   });
 
-  it('gives nothing where the signal was aborted before', async () => {
+  it('yields nothing where the signal was aborted before', async () => {
     const events = engine.generate(request, { signal: AbortSignal.abort() });
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
@@ -334,8 +334,8 @@ describe('model folders that change while the engine runs', () => {
   });
 });
 
-describe('an engine that meets trouble', () => {
-  it('survives a model that is cut off after the start, and lists it with its reason', async () => {
+describe('an engine under faults', () => {
+  it('goes on where a model is cut off after the start, and lists it with its reason', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-damaged-'));
     writeRandomModel(join(models, 'random'));
     const broken = writeRandomModel(join(models, 'broken'), { title: 'Broken' });
@@ -393,10 +393,10 @@ describe('an engine that meets trouble', () => {
     rmSync(models, { recursive: true });
   });
 
-  it('fails what runs when its thread dies, and draws again soon', async () => {
-    const once = join(folder, 'died');
-    const workerUrl = new URL('../support/dying-worker.mjs', import.meta.url);
-    Object.assign(process.env, { DIES_ONCE: once, DIES_AFTER_STEPS: '3' });
+  it('fails running images when its thread crashes, and generates again soon', async () => {
+    const once = join(folder, 'crashed');
+    const workerUrl = new URL('../support/crash-after-steps-worker.mjs', import.meta.url);
+    Object.assign(process.env, { CRASH_ONCE: once, CRASH_AFTER_STEPS: '3' });
     const reasons: string[] = [];
     const engine = await startEngine({
       ...options,
@@ -409,17 +409,17 @@ describe('an engine that meets trouble', () => {
         reason: { name: 'EngineLost', code: 'ENGINE_FAILED', retryable: true },
       });
     }
-    expect(reasons).toEqual(['made to die']);
+    expect(reasons).toEqual(['made to crash']);
     expect((await draw(engine)).width).toBe(64);
     expect(await engine.close()).toBe(true);
   });
 
-  it('fails what waits for a thread that starts no more, and draws when one does', async () => {
-    const [channel, question] = askingThread(['yes', 'no', 'no', 'no', 'yes']);
-    const engine = await startEngine({ ...options, workerUrl: asking });
+  it('fails waiting images while its thread cannot be started, and generates once it can', async () => {
+    const [channel, question] = answerStarts(['yes', 'no', 'no', 'no', 'yes']);
+    const engine = await startEngine({ ...options, workerUrl: gated });
     expect(engine.isAlive).toBe(true);
     const running = draw(engine, { steps: 100 });
-    channel.postMessage('die');
+    channel.postMessage('crash');
     await expect(running).rejects.toMatchObject({ name: 'EngineLost', retryable: true });
     expect(engine.isAlive).toBe(false);
     await expect(draw(engine)).rejects.toMatchObject({
@@ -435,17 +435,17 @@ describe('an engine that meets trouble', () => {
     channel.close();
   });
 
-  it('closes a thread that has only begun to start', async () => {
-    const [channel, question] = askingThread(['yes']);
-    const engine = await startEngine({ ...options, workerUrl: asking });
-    channel.postMessage('die');
+  it('closes while a new thread is still starting', async () => {
+    const [channel, question] = answerStarts(['yes']);
+    const engine = await startEngine({ ...options, workerUrl: gated });
+    channel.postMessage('crash');
     await vi.waitUntil(() => question.times === 2, { timeout: 30_000 });
-    let isLetStart = false;
-    const closing = engine.close().then((isClosed) => ({ isClosed, isLetStart }));
+    let isAllowed = false;
+    const closing = engine.close().then((isClosed) => ({ isClosed, isAllowed }));
     await new Promise(setImmediate);
-    isLetStart = true;
+    isAllowed = true;
     channel.postMessage('yes');
-    expect(await closing).toEqual({ isClosed: true, isLetStart: true });
+    expect(await closing).toEqual({ isClosed: true, isAllowed: true });
     channel.close();
   });
 
@@ -461,7 +461,7 @@ describe('an engine that meets trouble', () => {
     await expect(events.next()).rejects.toMatchObject({ name: 'EngineLost', retryable: true });
   });
 
-  it('ends the start with a sentence where a folder of models is missing', async () => {
+  it('refuses to start, in one sentence, where a folder of models is missing', async () => {
     const modelFolders = [join(folder, 'nowhere')];
     await expect(startEngine({ ...options, modelFolders })).rejects.toMatchObject({
       name: 'StartError',

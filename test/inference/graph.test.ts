@@ -29,8 +29,11 @@ import { t5Shapes, transformerShapes, vaeShapes } from '../support/random-model.
 
 const { onnx } = proto;
 
-/** Weights of a file that nobody has: a graph needs to know no more than where its tensors lie. */
-function weightsElsewhere(shapes: Record<string, readonly number[]>, dtype: 'F32' | 'F16' = 'F32') {
+/** Weights of a file that does not exist: to build a graph, the positions of its tensors are enough. */
+function weightsWithoutFile(
+  shapes: Record<string, readonly number[]>,
+  dtype: 'F32' | 'F16' = 'F32',
+) {
   const entries = new Map<string, TensorEntry>();
   let offset = 68_104;
   for (const [name, shape] of Object.entries(shapes)) {
@@ -65,7 +68,7 @@ describe('a graph', () => {
   const folder = temporaryFolder();
   afterAll(folder.remove);
 
-  it('of the whole PixArt-Σ XL/2 carries no weights', () => {
+  it('of the whole PixArt-Σ XL/2 contains no weights', () => {
     const compression = { sampling: 'conv', scaleFactor: 2, layers: [14, 20, 27] } as const;
     const shapes = transformerShapes({
       width: 1152,
@@ -73,7 +76,7 @@ describe('a graph', () => {
       caption: 4096,
       kvCompress: compression,
     });
-    const weights = weightsElsewhere(shapes);
+    const weights = weightsWithoutFile(shapes);
     // 610,856,096 of the released network, and 8,064 for each layer with compression.
     expect(weights.parameters).toBe(610_856_096 + 3 * 8064);
     const config = {
@@ -103,7 +106,7 @@ describe('a graph', () => {
     expectInPlace(modulationGraph(weights, config, defaultPlan), weights);
   });
 
-  it('of the whole T5 v1.1 XXL carries no weights', () => {
+  it('of the whole T5 v1.1 XXL contains no weights', () => {
     const shapes = t5Shapes({
       width: 4096,
       inner: 4096,
@@ -112,7 +115,7 @@ describe('a graph', () => {
       layers: 24,
       vocabulary: 32_128,
     });
-    const weights = weightsElsewhere(shapes, 'F16');
+    const weights = weightsWithoutFile(shapes, 'F16');
     expect(weights.parameters).toBe(4_762_310_656);
     const config = {
       layers: 24,
@@ -127,9 +130,9 @@ describe('a graph', () => {
     expectInPlace(t5Graph(weights, config, { from: 0, to: 24, plan: defaultPlan }), weights);
   });
 
-  it("of SDXL's whole decoder carries no weights", () => {
+  it("of SDXL's whole decoder contains no weights", () => {
     const channels = [128, 256, 512, 512];
-    const weights = weightsElsewhere(vaeShapes({ channels, layersPerBlock: 2 }));
+    const weights = weightsWithoutFile(vaeShapes({ channels, layersPerBlock: 2 }));
     expect(weights.parameters).toBe(83_653_863);
     expect(weights.names()).toHaveLength(248);
     const config = {
@@ -145,7 +148,7 @@ describe('a graph', () => {
     expectInPlace(decoderGraph(weights, config, defaultPlan), weights);
   });
 
-  it('refuses to carry more than four kilobytes', () => {
+  it('refuses inline constants of more than four kilobytes', () => {
     const graph = new GraphBuilder();
     expect(() => graph.floats(new Array(1025).fill(0))).toThrow(/^Expected at most 4096 bytes/);
   });
@@ -271,7 +274,7 @@ describe('a graph', () => {
     });
   });
 
-  it('that makes no sense is refused with ONNX Runtime’s words as the cause', async () => {
+  it('with an unknown operator is refused, with ONNX Runtime’s error as the cause', async () => {
     const graph = new GraphBuilder();
     graph.output('y', graph.op('NoSuchOp', [graph.input('x', [1])]), [1]);
     await expect(createSessions([graph], cpu)).rejects.toMatchObject({
@@ -281,7 +284,7 @@ describe('a graph', () => {
     });
   });
 
-  it('that is run on the wrong shapes fails with a code, and runs on after that', async () => {
+  it('run on wrong shapes fails with a code, and can be run again', async () => {
     const graph = new GraphBuilder();
     const [a, b] = [graph.input('a', ['n', 'm']), graph.input('b', ['m', 'k'])];
     graph.output('y', graph.op('MatMul', [a, b]), ['n', 'k']);
@@ -297,7 +300,7 @@ describe('a graph', () => {
     await session.release();
   });
 
-  it('that needs more memory than there is fails with a code of its own', async () => {
+  it('that needs more memory than there is fails with OUT_OF_MEMORY', async () => {
     const graph = new GraphBuilder();
     const shape = graph.input('shape', [2], 'int64');
     graph.output('y', graph.op('Expand', [graph.floats([1]), shape]), ['n', 'm']);
@@ -311,7 +314,7 @@ describe('a graph', () => {
 });
 
 describe('the runtime', () => {
-  it('says what it is and what it has inside', () => {
+  it('reports its version and its providers', () => {
     expect(runtimeVersion()).toMatch(/^onnxruntime-node \d+\.\d+\.\d+/);
     expect(listProviders()).toContain('cpu');
   });

@@ -28,7 +28,7 @@ describe('seeded noise', () => {
       [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
     ],
   ])(
-    'draws the published words of Philox (%#)',
+    'computes the published words of Philox (%#)',
     (counter: number[], key: number[], words: number[]) => {
       const word = Uint32Array.from(counter);
       philox(word, key[0]!, key[1]!);
@@ -90,7 +90,7 @@ describe('seeded noise', () => {
     expect(a.every(Number.isFinite)).toBe(true);
   });
 
-  test('fills the latents of a picture: 4 channels, an eighth of each side', () => {
+  test('fills the latents of an image: 4 channels, an eighth of each side', () => {
     const latents = initialLatents(5, { width: 128, height: 64 });
     expect(latents).toHaveLength(4 * 8 * 16);
     expect(latents).toEqual(seededNoise(5, 512));

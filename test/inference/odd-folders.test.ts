@@ -46,7 +46,7 @@ function withoutFile(name: string, missing: string): string {
   return join(folder, missing);
 }
 
-/** What can stand where a file should. */
+/** What can be in the place of a file. */
 const contents: Record<string, (path: string) => void> = {
   'a folder': (path) => mkdirSync(path),
   'a named pipe': (path) => void execFileSync('mkfifo', [path]),

@@ -34,7 +34,7 @@ describe('a preview frame', () => {
     expect([...rgb]).toEqual([0, 128, 0, 255, 191, 255]);
   });
 
-  it('is of the matrix that fits an autoencoder best', async () => {
+  it('uses the matrix that fits the VAE best', async () => {
     const truth = {
       matrix: [
         [0.2, 0.1, 0],
@@ -71,7 +71,7 @@ describe('a preview frame', () => {
     expect(fitted.bias[0]).toBeCloseTo(0.1, 3);
   });
 
-  it('is fitted to a real autoencoder better than one grey', async () => {
+  it('is fitted to a real VAE better than a constant grey', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'easel-preview-'));
     const checkpoint = await openVae(join(writeRandomModel(join(folder, 'random')), 'vae'));
     const vae = await loadVae(checkpoint, cpu);
@@ -81,11 +81,11 @@ describe('a preview frame', () => {
     await vae.release();
     rmSync(folder, { recursive: true });
     const { rgb } = latentFrame(latents, { width: 8, height: 8 }, latentRgb);
-    const picture = imageBytes(data);
+    const image = imageBytes(data);
     const mean = (y: number, x: number, channel: number) => {
       let sum = 0;
       for (let i = 0; i < 64; i++) {
-        sum += picture[((y * 8 + (i >> 3)) * 64 + x * 8 + (i & 7)) * 3 + channel]!;
+        sum += image[((y * 8 + (i >> 3)) * 64 + x * 8 + (i & 7)) * 3 + channel]!;
       }
       return sum / 64;
     };
@@ -102,8 +102,8 @@ describe('a preview frame', () => {
   });
 });
 
-describe('the clock of frames', () => {
-  it('is due at once where somebody asks, then not before the interval has passed', () => {
+describe('the frame clock', () => {
+  it('is due at once on demand, then not before the interval has passed', () => {
     let now = 1000;
     const demand = createPreviewDemand();
     const clock = createFrameClock(demand, () => now);

@@ -12,7 +12,7 @@ import { writeRandomModel } from '../support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-providers-'));
 beforeAll(() => {
-  // As few shaders as can be: each takes SwiftShader a fifth of a second to compile.
+  // As few shaders as possible: SwiftShader takes a fifth of a second to compile each.
   writeRandomModel(join(folder, 'random'), { layers: 1, textLayers: 1, vaeChannels: [8, 8, 8, 8] });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,11 +30,11 @@ describe('the self-test', () => {
 });
 
 describe('the provider', () => {
-  it('cpu is taken at its word', async () => {
+  it('cpu is used without a self-test', async () => {
     expect(await chooseProvider('cpu', 1)).toMatchObject({ provider: 'cpu' });
   });
 
-  it('auto is one that is here, and costs no time where there is no device to try', async () => {
+  it('auto is one that is installed, and starts no self-test where there is no GPU device', async () => {
     const start = performance.now();
     const { provider } = await chooseProvider('auto', 1);
     expect(listProviders()).toContain(provider);
@@ -45,7 +45,7 @@ describe('the provider', () => {
     }
   });
 
-  it('cuda, asked for without its library, ends the start with a sentence that says so', async () => {
+  it('cuda without its library refuses the start, and names the command that installs it', async () => {
     const choice = chooseProvider('cuda', 1);
     if (listProviders().includes('cuda')) {
       await choice.catch((error: Error) => expect(error.message).toMatch(/cuda/));
@@ -85,8 +85,8 @@ function psnr(a: Buffer, b: Buffer): number {
 
 describe('webgpu', () => {
   const title = hasSwiftShader
-    ? 'draws the same picture as the CPU, on SwiftShader'
-    : 'draws the same picture as the CPU, or is refused in a sentence (SwiftShader is not installed here: not tried on it)';
+    ? 'makes the same image as the CPU, on SwiftShader'
+    : 'makes the same image as the CPU, or is refused with a message (not run on SwiftShader, which is not installed here)';
 
   it(title, { timeout: 300_000 }, async () => {
     const drawn = await draw('webgpu');

@@ -103,7 +103,7 @@ describe('the autoencoder', () => {
     },
   );
 
-  it('decodes a larger picture whole where asked to', async () => {
+  it('decodes a larger image whole where asked to', async () => {
     const pixels = await withVae({ isTiled: false }, (vae) => vae.decode(scaled(12, 20), 12, 20));
     expectPlanes(pixels, [0.118069, 0.131113, 0.145939, 0.026679], [6545.45294, 17949.73186]);
   });

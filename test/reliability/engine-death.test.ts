@@ -5,9 +5,9 @@ import { startTestServer, type TestServer } from '../support/server.ts';
 const deaths: (string | undefined)[] = [];
 let server: TestServer;
 beforeAll(async () => {
-  process.env['DEADLY_SEED'] = '666';
+  process.env['CRASH_SEED'] = '666';
   server = await startTestServer({
-    workerUrl: new URL('../support/mortal-worker.mjs', import.meta.url),
+    workerUrl: new URL('../support/crash-on-seed-worker.mjs', import.meta.url),
     onLog({ msg, err }) {
       if (msg === 'the engine was lost, another one starts') deaths.push(err?.message);
     },
@@ -29,9 +29,9 @@ test('what kills its engine three times has failed, and all others are drawn', a
     failure: { code: 'ENGINE_FAILED', retryable: true },
     images: [],
   });
-  expect(deadly.failure.message).toContain('made to die');
+  expect(deadly.failure.message).toContain('made to crash');
   for (const other of [first, ...others]) expect(other).toMatchObject({ status: 'SUCCEEDED' });
-  expect(deaths).toEqual(Array(3).fill('made to die'));
+  expect(deaths).toEqual(Array(3).fill('made to crash'));
   // The engine that stands there now is as good as the first.
   expect(await draw(5)).toMatchObject({ status: 'SUCCEEDED', images: [{ seed: '5' }] });
 }, 120_000);

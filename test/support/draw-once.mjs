@@ -1,5 +1,5 @@
 /**
- * Draw one picture in a process of its own, because graphics drivers are found by the environment
+ * Make one image in a process of its own, because graphics drivers are found by the environment
  * that a process starts with. Arguments: folder of models, provider. Prints JSON.
  */
 import { startEngine } from '../../dist/inference/engine/engine.js';

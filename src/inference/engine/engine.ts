@@ -14,7 +14,7 @@ import type {
   ModelDescription,
   Provider,
 } from '../request.ts';
-import { createInbox, type Inbox } from './inbox.ts';
+import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { errorOf } from './protocol.ts';
 import { startThread } from './thread.ts';
 
@@ -54,7 +54,7 @@ export type EngineOptions = {
   readonly version?: string;
   /** The thread's compiled entry. */
   readonly workerUrl?: URL;
-  /** Sees why the thread died; its jobs have failed with `EngineLost` by then. */
+  /** Sees why the thread ended unasked; its jobs have failed with `EngineLost` by then. */
   readonly onExit?: (reason: Error) => void;
   /** Sees each folder among the models that is not listed, and why. */
   readonly onSkip?: (skipped: SkippedFolder) => void;
@@ -67,12 +67,12 @@ export type Engine = {
   listModels(): Promise<readonly ModelDescription[]>;
   /** The execution provider in use. */
   readonly provider: string;
-  /** Whether its thread runs; between the death of one and the start of the next it does not. */
+  /** Whether its thread runs: false from the crash of one until the next has started. */
   readonly isAlive: boolean;
   readonly generate: Generate;
   /** Loads a model before it is first needed; returns at once. @throws ModelUnavailable */
   preload(model: string): void;
-  /** How much of a prompt the model reads. @throws ModelUnavailable */
+  /** How many tokens a prompt has, and whether the model reads all of them. @throws ModelUnavailable */
   countTokens(
     model: string,
     prompt: string,
@@ -89,7 +89,7 @@ export type Engine = {
 type JobChannel = {
   /** Shared memory; [0] is 1 once the job is cancelled. */
   readonly canceled: Int32Array;
-  readonly inbox: Inbox<JobEvent>;
+  readonly events: EventQueue<JobEvent>;
 };
 
 const defaultCloseMs = 12_000;
@@ -120,13 +120,13 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     {
       onReport(report) {
         const job = jobs.get(report.job);
-        if (report.type === 'event') return job?.inbox.put(report.event);
-        if (report.fault === null) thread.settle();
-        job?.inbox.end(report.fault === null ? null : errorOf(report.fault));
+        if (report.type === 'event') return job?.events.put(report.event);
+        if (report.fault === null) thread.resetBackoff();
+        job?.events.end(report.fault === null ? null : errorOf(report.fault));
       },
-      onDeath(reason) {
-        for (const { inbox } of jobs.values()) {
-          inbox.end(new EngineLost(reason.message, { cause: reason }));
+      onCrash(reason) {
+        for (const { events } of jobs.values()) {
+          events.end(new EngineLost(reason.message, { cause: reason }));
         }
         options.onExit?.(reason);
       },
@@ -163,16 +163,16 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const id = ++lastJob;
     const job: JobChannel = {
       canceled: new Int32Array(new SharedArrayBuffer(4)),
-      inbox: createInbox<JobEvent>(),
+      events: createEventQueue<JobEvent>(),
     };
-    let tellAborted: () => void = () => undefined;
+    let resolveAborted: () => void = () => undefined;
     const aborted = new Promise<void>((resolve) => {
-      tellAborted = resolve;
+      resolveAborted = resolve;
     });
     const cancel = () => {
       Atomics.store(job.canceled, 0, 1);
       thread.post({ type: 'cancel', job: id });
-      tellAborted();
+      resolveAborted();
     };
     signal.addEventListener('abort', cancel, { once: true });
     try {
@@ -191,7 +191,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       // Computed while the image is made; a failure is met where it is awaited.
       const provenance = provenanceOf(model);
       provenance.catch(() => undefined);
-      for await (const event of job.inbox.events()) {
+      for await (const event of job.events.events()) {
         if (signal.aborted) return;
         yield event.type === 'image' ? { ...event, provenance: await provenance } : event;
       }
@@ -199,9 +199,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       if (!signal.aborted) throw error; // How a cancelled job ends does not matter.
     } finally {
       signal.removeEventListener('abort', cancel);
-      if (jobs.has(id) && !job.inbox.hasEnded()) {
+      if (jobs.has(id) && !job.events.hasEnded()) {
         cancel();
-        await job.inbox.ended; // The engine is free from here on.
+        await job.events.ended; // The engine is free from here on.
       }
       jobs.delete(id);
     }
@@ -257,14 +257,14 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       for (const [id, job] of jobs) {
         Atomics.store(job.canceled, 0, 1);
         thread.post({ type: 'cancel', job: id });
-        job.inbox.end(new EngineLost('it is being closed'));
+        job.events.end(new EngineLost('it is being closed'));
       }
       return thread.end(withinMs);
     },
   };
 }
 
-/** Beside this module once compiled; TypeScript as such cannot be a thread's entry. */
+/** A thread cannot start from TypeScript: the compiled file, beside this module once that is compiled too. */
 function compiledWorker(): URL {
   const isCompiled = import.meta.url.endsWith('.js');
   const url = new URL(

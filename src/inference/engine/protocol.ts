@@ -26,7 +26,7 @@ export type Command =
     }
   /** Loaded before the first job needs it. */
   | { readonly type: 'load'; readonly model: ModelRef }
-  /** The shared memory says it already; this ends the wait of jobs that wait. */
+  /** Shared memory already marks the job; this message makes waiting jobs look at it. */
   | { readonly type: 'cancel'; readonly job: number }
   | { readonly type: 'close' };
 

@@ -3,23 +3,23 @@ import { StartError } from '../../errors.ts';
 import type { Command, Report, ThreadOptions } from './protocol.ts';
 
 export type Thread = {
-  /** What the running thread, or the one before it, said when it was ready. */
+  /** What the thread that runs, or ran last, reported when it was ready. */
   readonly ready: ReadyReport;
-  /** Whether a thread runs: false from the death of one until the next is ready. */
+  /** Whether a thread runs: false from the crash of one until the next is ready. */
   readonly isRunning: boolean;
   /**
-   * Resolves when a thread runs: at once, or when a new one has taken the dead one's place.
-   * @throws why it could not start, where one after the other failed to
+   * Resolves when a thread runs: at once, or when a new one has replaced the one that crashed.
+   * @throws why it could not start, where several starts in a row failed
    */
   whenReady(): Promise<void>;
   post(command: Command): void;
-  /** A life is good: the next death is answered without delay. */
-  settle(): void;
+  /** The thread has finished work: after its next crash it is replaced without a longer delay. */
+  resetBackoff(): void;
   /** No restart from here on. */
   stopRestarting(): void;
   /**
-   * Ask the thread to end, one that only starts too, and wait. False: it did not end in time, and
-   * must not be terminated.
+   * Ask the thread to end, also one that is still starting, and wait. False: it did not end in time,
+   * and must not be terminated.
    */
   end(withinMs: number): Promise<boolean>;
 };
@@ -27,14 +27,14 @@ export type Thread = {
 type ReadyReport = Extract<Report, { type: 'ready' }>;
 type JobReport = Extract<Report, { type: 'event' | 'ended' }>;
 
-/** Milliseconds before a dead thread is replaced; doubled with each death in a row. */
+/** Milliseconds before a crashed thread is replaced; doubled with each crash in a row. */
 const backoff = { first: 100, most: 10_000 };
-/** Starts that fail in a row before those who wait are told. */
-const patience = 3;
+/** Failed starts in a row after which `whenReady` rejects. */
+const maxFailedStarts = 3;
 
 /**
- * One worker thread, replaced when it dies.
- * @param onDeath sees why, once for each death: whatever the thread was doing is lost.
+ * One worker thread, replaced when it crashes.
+ * @param onCrash sees why, once for each crash: the work of the thread is lost.
  * @throws StartError where the first thread refuses to start
  */
 export async function startThread(
@@ -42,26 +42,26 @@ export async function startThread(
   options: ThreadOptions,
   {
     onReport,
-    onDeath,
-  }: { onReport: (report: JobReport) => void; onDeath: (reason: Error) => void },
+    onCrash,
+  }: { onReport: (report: JobReport) => void; onCrash: (reason: Error) => void },
 ): Promise<Thread> {
-  /** It runs, or it starts. */
+  /** Running or starting. */
   let worker: Worker | undefined;
   let ready: ReadyReport;
   let isRunning = false;
-  let deaths = 0;
+  let crashes = 0;
   let failedStarts = 0;
   let isStopping = false;
   let timer: NodeJS.Timeout | undefined;
   let waiting: { go: () => void; fail: (reason: Error) => void }[] = [];
 
-  function release(tell: (one: (typeof waiting)[number]) => void): void {
+  function settleWaiting(settle: (one: (typeof waiting)[number]) => void): void {
     const all = waiting;
     waiting = [];
-    for (const one of all) tell(one);
+    for (const one of all) settle(one);
   }
 
-  /** Resolves when the thread is ready; from then on, its death leads to a new one. */
+  /** Resolves when the thread is ready; once it was, a crash starts another one. */
   function spawn(): Promise<void> {
     return new Promise((resolve, reject) => {
       const thread = new Worker(url, { workerData: options, name: 'engine' });
@@ -71,7 +71,7 @@ export async function startThread(
         switch (report.type) {
           case 'ready':
             [ready, isRunning, failedStarts] = [report, true, 0];
-            release(({ go }) => go());
+            settleWaiting(({ go }) => go());
             resolve();
             break;
           case 'refused':
@@ -94,19 +94,19 @@ export async function startThread(
         [worker, isRunning] = [undefined, false];
         if (!hasRun) return reject(cause);
         if (isStopping) return;
-        onDeath(cause);
+        onCrash(cause);
         replace();
       });
     });
   }
 
   function replace(): void {
-    const delay = Math.min(backoff.first * 2 ** deaths++, backoff.most);
+    const delay = Math.min(backoff.first * 2 ** crashes++, backoff.most);
     timer = setTimeout(() => {
       spawn().catch((reason: Error) => {
         if (isStopping) return;
-        onDeath(reason);
-        if (++failedStarts >= patience) release(({ fail }) => fail(reason));
+        onCrash(reason);
+        if (++failedStarts >= maxFailedStarts) settleWaiting(({ fail }) => fail(reason));
         replace();
       });
     }, delay);
@@ -125,13 +125,13 @@ export async function startThread(
       return new Promise((go, fail) => waiting.push({ go, fail }));
     },
     post: (command) => worker?.postMessage(command),
-    settle() {
-      deaths = 0;
+    resetBackoff() {
+      crashes = 0;
     },
     stopRestarting() {
       isStopping = true;
       clearTimeout(timer);
-      release(({ go }) => go());
+      settleWaiting(({ go }) => go());
     },
     async end(withinMs) {
       const thread = worker;

@@ -71,7 +71,7 @@ async function serve(): Promise<void> {
     running.add(tracked);
   }
 
-  /** Without its port and its models the thread has nothing left to do, and ends by itself. */
+  /** With its port closed and its models unloaded, the thread ends by itself. */
   async function close(): Promise<void> {
     await Promise.all(running);
     await models.close();

@@ -11,7 +11,7 @@ export type Value = string;
 
 export type ElementType = 'float32' | 'int32' | 'int64';
 
-/** Whole numbers are written as they are; what ONNX wants as a float says so: `{ float: 1 }`. */
+/** Numbers are integers, but for `{ float: 1 }`. */
 export type Attributes = Record<string, number | readonly number[] | string | { float: number }>;
 
 const elementTypes = { float32: 1, int32: 6, int64: 7 } as const satisfies Record<
@@ -19,7 +19,7 @@ const elementTypes = { float32: 1, int32: 6, int64: 7 } as const satisfies Recor
   number
 >;
 
-/** How a network is computed, where that is a choice. What it computes, its graph file says. */
+/** How a network is computed: choices that leave its results the same. */
 export type Plan = {
   readonly attention: AttentionForm;
   /** Of the arithmetic, whatever precision the weights are stored in. */
@@ -38,7 +38,7 @@ export const defaultPlan: Plan = { attention: 'fused', precision: 'F32' };
 const opset = 17;
 /** What `onnx-proto` 8 knows. */
 const irVersion = 8;
-/** Numbers that a graph carries itself are few; weights stay where they lie. */
+/** A graph contains few numbers of its own: weights stay in their files. */
 const maxInlineBytes = 4096;
 
 /**

@@ -77,11 +77,11 @@ async function readHeader(file: string, { handle, size }: OpenFile): Promise<Buf
   return header;
 }
 
-type Place = { file: string; path: string; dataStart: number; fileSize: number };
+type HeaderOf = { file: string; path: string; dataStart: number; fileSize: number };
 
 function parseHeader(
   header: Buffer,
-  { file, path, dataStart, fileSize }: Place,
+  { file, path, dataStart, fileSize }: HeaderOf,
 ): Map<string, TensorEntry> {
   const fail = (problem: string, options?: ErrorOptions): never => {
     throw new FileDamaged(file, problem, options);

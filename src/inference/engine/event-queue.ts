@@ -1,22 +1,22 @@
-/** Values from another thread, for one reader. Few: nothing is dropped, nothing holds the sender up. */
-export type Inbox<T> = {
+/** Values from another thread, for one reader. They are few: none is dropped, and `put` never waits. */
+export type EventQueue<T> = {
   put(value: T): void;
-  /** The last word; later ones, and later values, count for nothing. */
+  /** No more values, because of an error or null. What is put or ended later has no effect. */
   end(error: Error | null): void;
   hasEnded(): boolean;
-  /** Resolves with the end, whatever it was. */
+  /** Resolves once `end` was called, with an error or without. */
   readonly ended: Promise<void>;
-  /** What was put, until the end; throws its error. */
+  /** The values, until the end; throws its error. */
   events(): AsyncGenerator<T, void, void>;
 };
 
-export function createInbox<T>(): Inbox<T> {
+export function createEventQueue<T>(): EventQueue<T> {
   const values: T[] = [];
   let end: { error: Error | null } | undefined;
   let wake: () => void = () => undefined;
-  let tellEnded: () => void = () => undefined;
+  let resolveEnded: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {
-    tellEnded = resolve;
+    resolveEnded = resolve;
   });
   return {
     put(value) {
@@ -25,7 +25,7 @@ export function createInbox<T>(): Inbox<T> {
     },
     end(error) {
       end ??= { error };
-      tellEnded();
+      resolveEnded();
       wake();
     },
     hasEnded: () => end !== undefined,
