@@ -31,23 +31,23 @@ const inference = [
 ].map(([folder, reach]) => [
   folder === ownFiles ? 'inference' : folder.slice(0, -1).replace('/', '-'),
   `^src/${folder}`,
-  ['errors\\.ts', ...reach],
+  ['(errors|system-error)\\.ts', ...reach],
 ]);
 
 /** Folder (or file), and what of ours it may reach beside itself. */
 const allowed = [
-  ['errors', '^src/errors\\.ts$', []],
-  ['config', '^src/config\\.ts$', ['errors\\.ts', 'inference/request\\.ts']],
-  ['storage', '^src/storage/', ['errors\\.ts']],
-  ['events', '^src/events/', ['errors\\.ts', 'generated/']],
-  ['images', '^src/images/', ['errors\\.ts', 'inference/request\\.ts']],
+  ['errors', '^src/(errors|system-error)\\.ts$', []],
+  ['config', '^src/config\\.ts$', ['(errors|system-error)\\.ts', 'inference/request\\.ts']],
+  ['storage', '^src/storage/', ['(errors|system-error)\\.ts']],
+  ['events', '^src/events/', ['(errors|system-error)\\.ts', 'generated/']],
+  ['images', '^src/images/', ['(errors|system-error)\\.ts', 'inference/request\\.ts']],
   ...inference,
-  ['database', '^src/database/', ['errors\\.ts', 'generated/']],
+  ['database', '^src/database/', ['(errors|system-error)\\.ts', 'generated/']],
   [
     'schema',
     '^src/schema/',
     [
-      'errors\\.ts',
+      '(errors|system-error)\\.ts',
       'generated/',
       'inference/request\\.ts',
       'images/formats\\.ts',
@@ -57,18 +57,33 @@ const allowed = [
   [
     'services',
     '^src/services/',
-    ['errors\\.ts', 'generated/', 'database/', 'events/', 'storage/', 'images/', 'inference/'],
+    [
+      '(errors|system-error)\\.ts',
+      'generated/',
+      'database/',
+      'events/',
+      'storage/',
+      'images/',
+      'inference/',
+    ],
   ],
   [
     'resolvers',
     '^src/resolvers/',
-    ['errors\\.ts', 'generated/', 'schema/', 'services/', 'inference/request\\.ts', 'images/'],
+    [
+      '(errors|system-error)\\.ts',
+      'generated/',
+      'schema/',
+      'services/',
+      'inference/request\\.ts',
+      'images/',
+    ],
   ],
   [
     'roles',
     '^src/roles/',
     [
-      'errors\\.ts',
+      '(errors|system-error)\\.ts',
       'config\\.ts',
       'server/',
       'resolvers/',
@@ -83,7 +98,7 @@ const allowed = [
     'server',
     '^src/server/',
     [
-      'errors\\.ts',
+      '(errors|system-error)\\.ts',
       'config\\.ts',
       'generated/',
       'resolvers/',

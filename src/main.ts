@@ -4,6 +4,7 @@ import { type App, end, startApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { createLog, type Log } from './server/log.ts';
+import { systemFault, systemReason } from './system-error.ts';
 
 /**
  * Starts Easel and keeps it running until a signal ends it. Says what is where: to a person, who
@@ -61,18 +62,11 @@ function stopOnSignals(app: App, { log, config }: { log: Log; config: Config }):
   });
 }
 
-/** The start failed on something that nobody foresaw; the system's own errors say enough. */
+/** The start failed on a system call that no part of it has words for. */
 function explain(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const { code } = error;
-  if (code === 'ENOSPC')
-    return new StartError('Expected room on the disk, but it is full', { cause: error });
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new StartError(`Expected to read and write its files, but got: ${error.message}`, {
-      cause: error,
-    });
-  }
-  return error;
+  if (systemFault(error) === null || !(error instanceof Error)) return error;
+  const text = `Expected to read and write files, but ${systemReason(error)} (${error.message})`;
+  return new StartError(text, { cause: error });
 }
 
 function announce(

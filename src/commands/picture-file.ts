@@ -1,6 +1,6 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, parse, resolve } from 'node:path';
-import { codeOf } from '../storage/file-faults.ts';
+import { systemCode } from '../system-error.ts';
 import { BadArguments } from './generate-arguments.ts';
 
 type Destination = {
@@ -32,7 +32,7 @@ export async function savePicture(png: Buffer, destination: Destination): Promis
     await mkdir(folder, { recursive: true });
     return await writeUnderFreeName(png, join(folder, `easel-${seed}`));
   } catch (cause) {
-    if (codeOf(cause) === undefined) throw cause;
+    if (systemCode(cause) === undefined) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BadArguments(`Expected to write the picture, but: ${reason}`, { cause });
   }
@@ -45,7 +45,7 @@ async function writeUnderFreeName(png: Buffer, stem: string): Promise<string> {
       await writeFile(path, png, { flag: 'wx' });
       return path;
     } catch (cause) {
-      if (codeOf(cause) !== 'EEXIST') throw cause;
+      if (systemCode(cause) !== 'EEXIST') throw cause;
       if ((await readFile(path)).equals(png)) return path;
     }
   }

@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { StartError } from '../errors.ts';
+import { type SystemFault, systemFault, systemReason } from '../system-error.ts';
 
 /** Where things lie in a data folder that was found fit for use. Absolute paths. */
 export type DataFolder = {
@@ -154,21 +155,15 @@ function attempt<T>(path: string, run: () => T): T {
   }
 }
 
+/** What a person can do about it. */
+const remedies: { readonly [Fault in SystemFault]?: string } = {
+  denied: ': change its permissions, or set DATA_DIR to another folder',
+  'read-only': ': set DATA_DIR to another folder',
+  full: ': free some space first',
+  'not a folder': ': set DATA_DIR to another folder',
+};
+
 function reason(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  switch (code) {
-    case 'EACCES':
-    case 'EPERM':
-      return 'this user may not: change its permissions, or set DATA_DIR to another folder';
-    case 'EROFS':
-      return 'its disk is read-only: set DATA_DIR to another folder';
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'its disk is full: free some space first';
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return 'it is, or lies below, a file: set DATA_DIR to another folder';
-    default:
-      return cause instanceof Error ? cause.message : String(cause);
-  }
+  const fault = systemFault(cause);
+  return systemReason(cause) + ((fault && remedies[fault]) ?? '');
 }

@@ -3,6 +3,7 @@ import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { connect, createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { StartError } from '../errors.ts';
+import { systemCode } from '../system-error.ts';
 
 /** Proof that this process, and no other, may open the data folder. */
 export type Ownership = { release(): Promise<void> };
@@ -80,7 +81,7 @@ function readOwner(folder: string, number: number): Owner | null {
   try {
     return JSON.parse(readFileSync(join(folder, `owner.${number}`), 'utf8'));
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return null;
+    if (systemCode(error) === 'ENOENT') return null;
     if (error instanceof SyntaxError) return { pid: 0, socket: '', database: '' };
     throw error;
   }
@@ -93,7 +94,7 @@ function follow(folder: string, draft: string, number: number): boolean {
     linkSync(draft, file);
   } catch (error) {
     // The other one took the number, or cleared away what looked left over: look again.
-    if (isCode(error, 'EEXIST') || isCode(error, 'ENOENT')) return false;
+    if (systemCode(error) === 'EEXIST' || systemCode(error) === 'ENOENT') return false;
     throw error;
   }
   if (highestOwner(folder) === number) return true;
@@ -134,11 +135,7 @@ function answers(socket: string): Promise<boolean> {
       resolve(true);
     });
     caller.once('error', (error) => {
-      resolve(!isCode(error, 'ECONNREFUSED') && !isCode(error, 'ENOENT'));
+      resolve(systemCode(error) !== 'ECONNREFUSED' && systemCode(error) !== 'ENOENT');
     });
   });
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

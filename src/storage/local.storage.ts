@@ -14,7 +14,8 @@ import {
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { StartError } from '../errors.ts';
-import { codeOf, explain, isMissing, whyUnusable } from './file-faults.ts';
+import { systemCode, systemReason } from '../system-error.ts';
+import { explain, isMissing } from './file-faults.ts';
 import { checkKey, unfinishedFolder } from './key.ts';
 import {
   BadStorageKey,
@@ -41,7 +42,7 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
     return new LocalStorage(await realpath(folder));
   } catch (cause) {
     throw new StartError(
-      `Expected a folder for pictures that can be written to, but "${resolve(folder)}" ${whyUnusable(cause)}`,
+      `Expected to write to the folder of the images, "${resolve(folder)}", but ${systemReason(cause)}`,
       { cause },
     );
   }
@@ -63,7 +64,7 @@ class LocalStorage implements Storage {
       await this.#place(key, unfinished, path);
     } catch (cause) {
       await rm(unfinished, { force: true });
-      if (codeOf(cause) === 'ENOTDIR') {
+      if (systemCode(cause) === 'ENOTDIR') {
         throw new BadStorageKey(key, 'a name above it is an object', { cause });
       }
       throw explain(cause, key);
@@ -180,7 +181,7 @@ class LocalStorage implements Storage {
         return;
       } catch (cause) {
         // A delete at the same moment may have removed the folder as empty: make it again.
-        if (codeOf(cause) !== 'ENOENT' || attempt === 10) throw cause;
+        if (systemCode(cause) !== 'ENOENT' || attempt === 10) throw cause;
       }
     }
   }
@@ -232,7 +233,7 @@ async function nearestExisting(folder: string): Promise<string> {
       await lstat(candidate);
       return candidate;
     } catch (cause) {
-      if (codeOf(cause) !== 'ENOENT') throw cause;
+      if (systemCode(cause) !== 'ENOENT') throw cause;
     }
   }
 }

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { lstat, open, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { codeOf, isMissing } from './file-faults.ts';
+import { systemCode } from '../system-error.ts';
+import { isMissing } from './file-faults.ts';
 
 /** Tells this life of the program from an earlier one with the same process id. */
 const life = randomUUID().slice(0, 8);
@@ -57,6 +58,6 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (cause) {
-    return codeOf(cause) === 'EPERM'; // There, but somebody else's.
+    return systemCode(cause) === 'EPERM'; // There, but somebody else's.
   }
 }

@@ -154,6 +154,6 @@ test('a file in the place of the folder is named', async () => {
 // The superuser may write everywhere, whatever a folder's mode says.
 test.skipIf(process.getuid?.() === 0)('a folder that cannot be written is named', async () => {
   chmodSync(parent, 0o500);
-  expect(await refusal(parent)).toContain('this user may not');
+  expect(await refusal(parent)).toContain('this user has no permission');
   chmodSync(parent, 0o700);
 });

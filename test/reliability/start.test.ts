@@ -28,7 +28,7 @@ test('on a port that is taken', async () => {
   await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
   expect(await failure({ port })).toEqual(
     oneSentence(
-      /^easel: Expected to listen on 127\.0\.0\.1:\d+, but another program does: stop it/,
+      /^easel: Expected to listen on 127\.0\.0\.1:\d+, but another program uses it: stop/,
     ),
   );
   other.close();

@@ -76,13 +76,13 @@ describe('opening a folder', () => {
     await writeFile(join(folder, 'file'), '');
     const opening = openLocalStorage(join(folder, 'file'));
     await expect(opening).rejects.toThrow(StartError);
-    await expect(opening).rejects.toThrow(/"[^"]*file" is a file, or lies below one$/);
+    await expect(opening).rejects.toThrow(/"[^"]*file", but it is, or lies below, a file$/);
   });
 
   // The superuser may write everywhere, whatever a folder's mode says.
   it.skipIf(process.getuid?.() === 0)('says that it does not permit writing', async () => {
     await chmod(folder, 0o500);
-    await expect(openLocalStorage(folder)).rejects.toThrow(/does not permit it$/);
+    await expect(openLocalStorage(folder)).rejects.toThrow(/but this user has no permission$/);
     await chmod(folder, 0o700);
   });
 });
@@ -155,8 +155,8 @@ describe('faults of the disk', () => {
 
   it('say that the folder is read-only, or closed to this user', () => {
     expect(fault('EROFS')).toBeInstanceOf(StorageDenied);
-    expect(fault('EROFS')).toMatchObject({ message: expect.stringContaining('is read-only') });
-    expect(fault('EACCES')).toMatchObject({ message: expect.stringContaining('not permit') });
+    expect(fault('EROFS')).toMatchObject({ message: expect.stringContaining('disk is read-only') });
+    expect(fault('EACCES')).toMatchObject({ message: expect.stringContaining('no permission') });
   });
 
   it('leave a defect what it is', () => {
