@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
-  mkdirSync,
   mkdtempSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -11,64 +9,22 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, type EngineOptions, startEngine } from '../../src/inference/engine/engine.ts';
 import {
   createPreviewDemand,
   type EngineEvent,
-  type ImageRequest,
   setPreviewDemand,
 } from '../../src/inference/request.ts';
+import { draw, type ImageEvent, never, request } from '../support/draw.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-engine-'));
 const options: EngineOptions = { modelFolders: [folder], provider: 'cpu', threads: 1 };
 
-const request: ImageRequest = {
-  model: 'random',
-  prompt: 'a red boat on the sea',
-  negativePrompt: '',
-  cleanCaption: true,
-  width: 64,
-  height: 64,
-  steps: 4,
-  guidanceScale: 4.5,
-  guidanceStart: 0,
-  guidanceEnd: 1,
-  sampler: 'DPMPP_2M',
-  seed: 7,
-  share: 'a',
-};
-
-type ImageEvent = Extract<EngineEvent, { type: 'image' }>;
-
-const never = () => new AbortController().signal;
-
-async function draw(engine: Engine, changes: Partial<ImageRequest> = {}): Promise<ImageEvent> {
-  for await (const event of engine.generate({ ...request, ...changes }, { signal: never() })) {
-    if (event.type === 'image') return event;
-  }
-  throw new Error('Expected an image, but got none');
-}
-
-const gated = new URL('../support/gated-worker.mjs', import.meta.url);
-
-/** Answers the starts of gated threads in order; starts after the last answer wait. */
-function answerStarts(answers: readonly string[]) {
-  const channel = new BroadcastChannel('engine');
-  const question = { times: 0 };
-  channel.onmessage = () => {
-    const answer = answers[question.times++];
-    if (answer !== undefined) channel.postMessage(answer);
-  };
-  return [channel, question] as const;
-}
-
 const weightsOf = (model: string) =>
   join(model, 'transformer', 'diffusion_pytorch_model.safetensors');
-
-const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 const digest = ({ rgb }: ImageEvent) => createHash('sha256').update(rgb).digest('hex');
 
@@ -220,120 +176,6 @@ describe('the engine', () => {
   });
 });
 
-describe('weights that change while they are in use', () => {
-  let models: string;
-  let model: string;
-  let engine: Engine;
-  beforeEach(async () => {
-    models = mkdtempSync(join(tmpdir(), 'easel-changing-'));
-    model = writeRandomModel(join(models, 'random'));
-    engine = await startEngine({ ...options, modelFolders: [models] });
-  });
-  afterEach(async () => {
-    await engine.close();
-    rmSync(models, { recursive: true });
-  });
-
-  it('are drawn with, and named in the provenance, once they are replaced', async () => {
-    const before = await draw(engine);
-    expect(before.provenance.modelSha256).toBe(sha256(weightsOf(model)));
-    const other = weightsOf(
-      writeRandomModel(join(models, '..', `${basename(models)}-2`), { seed: 2 }),
-    );
-    renameSync(other, weightsOf(model));
-    const after = await draw(engine);
-    expect(digest(after)).not.toBe(digest(before));
-    expect(after.provenance.modelSha256).toBe(sha256(weightsOf(model)));
-    expect(after.provenance.vaeSha256).toBe(before.provenance.vaeSha256);
-    rmSync(dirname(dirname(other)), { recursive: true });
-  });
-
-  it('are what an image has and names that was under way when they were replaced', async () => {
-    const before = await draw(engine);
-    let image: ImageEvent | undefined;
-    for await (const event of engine.generate(request, { signal: never() })) {
-      if (event.type === 'step' && event.step === 1) {
-        const bytes = readFileSync(weightsOf(model));
-        bytes.fill(0, bytes.length - 64);
-        writeFileSync(`${weightsOf(model)}.new`, bytes);
-        renameSync(`${weightsOf(model)}.new`, weightsOf(model));
-      }
-      if (event.type === 'image') image = event;
-    }
-    expect(digest(image!)).toBe(digest(before));
-    expect(image!.provenance).toEqual(before.provenance);
-  });
-
-  it('fail that model only while they are cut short, and draw again once they are whole', async () => {
-    writeRandomModel(join(models, 'other'));
-    const before = await draw(engine);
-    const whole = readFileSync(weightsOf(model));
-    truncateSync(weightsOf(model), 64);
-    await expect(draw(engine)).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
-    expect((await draw(engine, { model: 'other' })).width).toBe(64);
-    writeFileSync(weightsOf(model), whole);
-    expect(digest(await draw(engine))).toBe(digest(before));
-  });
-
-  it('are read again where only the text encoder or the VAE is another', async () => {
-    const before = await draw(engine);
-    for (const [part, stem] of [
-      ['text_encoder', 'model'],
-      ['vae', 'diffusion_pytorch_model'],
-    ] as const) {
-      const other = writeRandomModel(join(models, '..', `${basename(models)}-3`), { seed: 3 });
-      const file = join(part, `${stem}.safetensors`);
-      const was = join(models, 'was.safetensors');
-      renameSync(join(model, file), was);
-      renameSync(join(other, file), join(model, file));
-      expect(digest(await draw(engine))).not.toBe(digest(before));
-      renameSync(was, join(model, file));
-      rmSync(other, { recursive: true });
-    }
-    expect(digest(await draw(engine))).toBe(digest(before));
-  });
-});
-
-describe('model folders that change while the engine runs', () => {
-  it('are seen when models are listed: added, repaired, removed', async () => {
-    const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
-    const skipped: string[] = [];
-    mkdirSync(join(models, 'notes'));
-    const first = writeRandomModel(join(models, 'first'));
-    renameSync(join(first, 'vae', 'config.json'), join(first, 'vae', 'away'));
-    const engine = await startEngine({
-      ...options,
-      modelFolders: [models],
-      onSkip: ({ folder }) => skipped.push(basename(folder)),
-    });
-    const list = async () =>
-      (await engine.listModels()).map(({ name, available }) => `${name} ${available}`);
-    expect(await list()).toEqual(['first false']);
-    expect(skipped).toEqual(['notes']);
-
-    renameSync(join(first, 'vae', 'away'), join(first, 'vae', 'config.json'));
-    writeRandomModel(join(models, 'owner', 'second'));
-    expect(await list()).toEqual(['first true', 'owner/second true']);
-    expect((await draw(engine, { model: 'owner/second' })).width).toBe(64);
-
-    rmSync(first, { recursive: true });
-    expect(await list()).toEqual(['owner/second true']);
-    await expect(draw(engine, { model: 'first' })).rejects.toThrow(/there is no such model/);
-    expect(skipped).toEqual(['notes']); // Told once.
-    await engine.close();
-    rmSync(models, { recursive: true });
-  });
-
-  it('are drawn from without being listed before', async () => {
-    const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
-    const engine = await startEngine({ ...options, modelFolders: [models] });
-    writeRandomModel(join(models, 'added'));
-    expect((await draw(engine, { model: 'added' })).width).toBe(64);
-    await engine.close();
-    rmSync(models, { recursive: true });
-  });
-});
-
 describe('an engine under faults', () => {
   it('goes on where a model is cut off after the start, and lists it with its reason', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-damaged-'));
@@ -391,74 +233,6 @@ describe('an engine under faults', () => {
     expect((await draw(engine)).width).toBe(64);
     await engine.close();
     rmSync(models, { recursive: true });
-  });
-
-  it('fails running images when its thread crashes, and generates again soon', async () => {
-    const once = join(folder, 'crashed');
-    const workerUrl = new URL('../support/crash-after-steps-worker.mjs', import.meta.url);
-    Object.assign(process.env, { CRASH_ONCE: once, CRASH_AFTER_STEPS: '3' });
-    const reasons: string[] = [];
-    const engine = await startEngine({
-      ...options,
-      workerUrl,
-      onExit: ({ message }) => reasons.push(message),
-    });
-    const lost = await Promise.allSettled([draw(engine), draw(engine, { share: 'b' })]);
-    for (const one of lost) {
-      expect(one).toMatchObject({
-        reason: { name: 'EngineLost', code: 'ENGINE_FAILED', retryable: true },
-      });
-    }
-    expect(reasons).toEqual(['made to crash']);
-    expect((await draw(engine)).width).toBe(64);
-    expect(await engine.close()).toBe(true);
-  });
-
-  it('fails waiting images while its thread cannot be started, and generates once it can', async () => {
-    const [channel, question] = answerStarts(['yes', 'no', 'no', 'no', 'yes']);
-    const engine = await startEngine({ ...options, workerUrl: gated });
-    expect(engine.isAlive).toBe(true);
-    const running = draw(engine, { steps: 100 });
-    channel.postMessage('crash');
-    await expect(running).rejects.toMatchObject({ name: 'EngineLost', retryable: true });
-    expect(engine.isAlive).toBe(false);
-    await expect(draw(engine)).rejects.toMatchObject({
-      name: 'EngineLost',
-      retryable: true,
-      message: expect.stringContaining('made not to start'),
-    });
-    expect(engine.isAlive).toBe(false);
-    expect((await draw(engine)).width).toBe(64);
-    expect(engine.isAlive).toBe(true);
-    expect(question.times).toBe(5);
-    expect(await engine.close()).toBe(true);
-    channel.close();
-  });
-
-  it('closes while a new thread is still starting', async () => {
-    const [channel, question] = answerStarts(['yes']);
-    const engine = await startEngine({ ...options, workerUrl: gated });
-    channel.postMessage('crash');
-    await vi.waitUntil(() => question.times === 2, { timeout: 30_000 });
-    let isAllowed = false;
-    const closing = engine.close().then((isClosed) => ({ isClosed, isAllowed }));
-    await new Promise(setImmediate);
-    isAllowed = true;
-    channel.postMessage('yes');
-    expect(await closing).toEqual({ isClosed: true, isAllowed: true });
-    channel.close();
-  });
-
-  it('closes in the middle of an image, and refuses new ones', async () => {
-    const engine = await startEngine(options);
-    const events = engine.generate({ ...request, steps: 100 }, { signal: never() });
-    for (let event = await events.next(); !event.done; event = await events.next()) {
-      if (event.value.type === 'step') break;
-    }
-    const closing = engine.close();
-    await expect(draw(engine)).rejects.toMatchObject({ name: 'EngineLost' });
-    expect(await closing).toBe(true);
-    await expect(events.next()).rejects.toMatchObject({ name: 'EngineLost', retryable: true });
   });
 
   it('refuses to start, in one sentence, where a folder of models is missing', async () => {

@@ -1,57 +1,19 @@
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openWeights } from '../../src/inference/checkpoints/weight-files.ts';
 import { decodeFloats, encodeFloats } from '../../src/inference/onnx/dtype.ts';
 import { encodeSafetensors } from '../../src/inference/onnx/safetensors.ts';
-import { openWeightData, type WeightData } from '../../src/inference/onnx/weight-data.ts';
-import type { Weights } from '../../src/inference/onnx/weights.ts';
-import { temporaryFolder } from '../support/golden.ts';
-
-const folder = temporaryFolder();
-afterAll(folder.remove);
-let count = 0;
-
-function emptyFolder(): string {
-  const path = join(folder.path, `${count++}`);
-  mkdirSync(path);
-  return path;
-}
-
-/** A folder with one file of these bytes. */
-function withFile(bytes: Uint8Array, name = 'model.safetensors'): string {
-  const path = emptyFolder();
-  writeFileSync(join(path, name), bytes);
-  return path;
-}
-
-/** A file of a header written by hand, and so many bytes of data. */
-function file(header: unknown, dataBytes: number): Uint8Array {
-  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(json.length));
-  return Buffer.concat([prefix, json, Buffer.alloc(dataBytes)]);
-}
-
-const f32 = (shape: number[], begin: number, end: number) => ({
-  dtype: 'F32',
-  shape,
-  data_offsets: [begin, end],
-});
-
-const table = new Float32Array([1, 2, 3, 4, 5, 6]);
-
-async function withData<T>(weights: Weights, use: (data: WeightData) => Promise<T>): Promise<T> {
-  const data = await openWeightData(weights);
-  try {
-    return await use(data);
-  } finally {
-    await data.close();
-  }
-}
-
-const read = (weights: Weights, name: string) => withData(weights, (data) => data.read(name));
+import {
+  emptyFolder,
+  f32,
+  file,
+  read,
+  table,
+  withData,
+  withFile,
+} from '../support/weight-folders.ts';
 
 describe('a safetensors file', () => {
   it('is read back as it was written, in each format', async () => {
@@ -210,107 +172,6 @@ describe('a safetensors file', () => {
       }),
       { numRuns: 50 },
     );
-  });
-});
-
-describe('a folder of weights', () => {
-  const one = (name: string) => encodeSafetensors({ [name]: { shape: [6], data: table } });
-  const index = (map: unknown) => JSON.stringify({ metadata: {}, weight_map: map });
-  const sharded = (map: unknown, shards: Record<string, Uint8Array>) => {
-    const path = emptyFolder();
-    writeFileSync(join(path, 'model.safetensors.index.json'), index(map));
-    for (const [name, bytes] of Object.entries(shards)) writeFileSync(join(path, name), bytes);
-    return path;
-  };
-
-  it('may be in shards', async () => {
-    const path = sharded(
-      { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' },
-      {
-        'model-00001-of-00002.safetensors': one('a'),
-        'model-00002-of-00002.safetensors': one('b'),
-      },
-    );
-    const weights = await openWeights(path, 'model');
-    expect(weights.names()).toEqual(['a', 'b']);
-    expect(weights.files).toHaveLength(2);
-    expect(await read(weights, 'b')).toEqual(table);
-  });
-
-  it('may be links into a store beside it', async () => {
-    const store = emptyFolder();
-    writeFileSync(join(store, 'abc123'), one('a'));
-    const path = emptyFolder();
-    symlinkSync(join(store, 'abc123'), join(path, 'model.safetensors'));
-    const weights = await openWeights(path, 'model');
-    expect(weights.root).toBe(store);
-    expect(await read(weights, 'a')).toEqual(table);
-  });
-
-  it.each([
-    ['../outside.safetensors'],
-    ['/etc/outside.safetensors'],
-    ['sub/inside.safetensors'],
-    ['..\\outside.safetensors'],
-    ['model.bin'],
-    [7],
-  ])('is refused where its index names %s', async (name) => {
-    await expect(openWeights(sharded({ a: name }, {}), 'model')).rejects.toMatchObject({
-      code: 'MODEL_UNAVAILABLE',
-      message: expect.stringMatching(/weight_map\.a: expected a file name inside the folder/),
-    });
-  });
-
-  it.each([
-    ['malformed', '{', /malformed text/],
-    ['empty', '{}', /weight_map: /],
-    ['null', 'null', /Expected a usable configuration/],
-    ['a list', index(['a']), /weight_map: /],
-    ['without shards', index({}), /Expected the names of shards, but got none/],
-    [
-      'of a missing shard',
-      index({ a: 'x.safetensors' }),
-      /Expected a readable file .*x\.safetensors, but got none/,
-    ],
-    ['of a missing tensor', index({ b: 'here.safetensors' }), /Expected b in here.safetensors/],
-  ])('is refused where its index is %s', async (_, text, message) => {
-    const path = withFile(one('a'), 'here.safetensors');
-    writeFileSync(join(path, 'model.safetensors.index.json'), text);
-    await expect(openWeights(path, 'model')).rejects.toMatchObject({
-      code: 'MODEL_UNAVAILABLE',
-      message: expect.stringMatching(message),
-    });
-  });
-
-  it.each([
-    [['model.fp16.safetensors', 'model.bf16.safetensors'], 'model.bf16.safetensors'],
-    [['model.fp16.safetensors', 'model.safetensors'], 'model.safetensors'],
-    [['model.non_ema.safetensors'], 'model.non_ema.safetensors'],
-  ])('with %j is read from %s', async (names, chosen) => {
-    const path = emptyFolder();
-    for (const name of names) writeFileSync(join(path, name), one('a'));
-    const { files } = await openWeights(path, 'model');
-    expect(files.map(({ path }) => basename(path))).toEqual([chosen]);
-  });
-
-  it.each(['model.fp16-00001-of-00001.safetensors', 'model-00001-of-00001.fp16.safetensors'])(
-    'may be shards of a variant: %s',
-    async (name) => {
-      const path = emptyFolder();
-      writeFileSync(join(path, name), one('a'));
-      writeFileSync(join(path, 'model.safetensors.index.fp16.json'), index({ a: name }));
-      expect(await read(await openWeights(path, 'model'), 'a')).toEqual(table);
-    },
-  );
-
-  it.each([
-    [[], /but got neither$/],
-    [['model.bin'], /but got only model\.bin, a pickle/],
-    [['model.fp16-00001-of-00001.safetensors'], /only model\.fp16-0.*and no index that names it$/],
-  ])('of %j is refused, and says what is there', async (names, message) => {
-    const path = emptyFolder();
-    for (const name of names) writeFileSync(join(path, name), one('a'));
-    await expect(openWeights(path, 'model')).rejects.toThrow(message);
   });
 
   it('gives no numbers of a dtype that is not floating-point', async () => {

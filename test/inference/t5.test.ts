@@ -19,7 +19,7 @@ import {
   writeConfig,
   writeNetwork,
 } from '../support/golden.ts';
-import { t5Shapes } from '../support/random-model.ts';
+import { t5Shapes } from '../support/network-shapes.ts';
 
 const config = {
   d_model: 16,

@@ -16,7 +16,7 @@ import {
   wave,
   writeNetwork,
 } from '../support/golden.ts';
-import { vaeShapes } from '../support/random-model.ts';
+import { vaeShapes } from '../support/network-shapes.ts';
 
 const config = {
   block_out_channels: [8, 8, 16, 16],

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Engine, startEngine } from '../../src/inference/engine/engine.ts';
+import { draw, type ImageEvent, never, request } from '../support/draw.ts';
+import { writeRandomModel } from '../support/random-model.ts';
+
+const options = { provider: 'cpu', threads: 1 } as const;
+
+const weightsOf = (model: string) =>
+  join(model, 'transformer', 'diffusion_pytorch_model.safetensors');
+
+const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+const digest = ({ rgb }: ImageEvent) => createHash('sha256').update(rgb).digest('hex');
+
+describe('weights that change while they are in use', () => {
+  let models: string;
+  let model: string;
+  let engine: Engine;
+  beforeEach(async () => {
+    models = mkdtempSync(join(tmpdir(), 'easel-changing-'));
+    model = writeRandomModel(join(models, 'random'));
+    engine = await startEngine({ ...options, modelFolders: [models] });
+  });
+  afterEach(async () => {
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+
+  it('are drawn with, and named in the provenance, once they are replaced', async () => {
+    const before = await draw(engine);
+    expect(before.provenance.modelSha256).toBe(sha256(weightsOf(model)));
+    const other = weightsOf(
+      writeRandomModel(join(models, '..', `${basename(models)}-2`), { seed: 2 }),
+    );
+    renameSync(other, weightsOf(model));
+    const after = await draw(engine);
+    expect(digest(after)).not.toBe(digest(before));
+    expect(after.provenance.modelSha256).toBe(sha256(weightsOf(model)));
+    expect(after.provenance.vaeSha256).toBe(before.provenance.vaeSha256);
+    rmSync(dirname(dirname(other)), { recursive: true });
+  });
+
+  it('are what an image has and names that was under way when they were replaced', async () => {
+    const before = await draw(engine);
+    let image: ImageEvent | undefined;
+    for await (const event of engine.generate(request, { signal: never() })) {
+      if (event.type === 'step' && event.step === 1) {
+        const bytes = readFileSync(weightsOf(model));
+        bytes.fill(0, bytes.length - 64);
+        writeFileSync(`${weightsOf(model)}.new`, bytes);
+        renameSync(`${weightsOf(model)}.new`, weightsOf(model));
+      }
+      if (event.type === 'image') image = event;
+    }
+    expect(digest(image!)).toBe(digest(before));
+    expect(image!.provenance).toEqual(before.provenance);
+  });
+
+  it('fail that model only while they are cut short, and draw again once they are whole', async () => {
+    writeRandomModel(join(models, 'other'));
+    const before = await draw(engine);
+    const whole = readFileSync(weightsOf(model));
+    truncateSync(weightsOf(model), 64);
+    await expect(draw(engine)).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
+    expect((await draw(engine, { model: 'other' })).width).toBe(64);
+    writeFileSync(weightsOf(model), whole);
+    expect(digest(await draw(engine))).toBe(digest(before));
+  });
+
+  it('are read again where only the text encoder or the VAE is another', async () => {
+    const before = await draw(engine);
+    for (const [part, stem] of [
+      ['text_encoder', 'model'],
+      ['vae', 'diffusion_pytorch_model'],
+    ] as const) {
+      const other = writeRandomModel(join(models, '..', `${basename(models)}-3`), { seed: 3 });
+      const file = join(part, `${stem}.safetensors`);
+      const was = join(models, 'was.safetensors');
+      renameSync(join(model, file), was);
+      renameSync(join(other, file), join(model, file));
+      expect(digest(await draw(engine))).not.toBe(digest(before));
+      renameSync(was, join(model, file));
+      rmSync(other, { recursive: true });
+    }
+    expect(digest(await draw(engine))).toBe(digest(before));
+  });
+});
+
+describe('model folders that change while the engine runs', () => {
+  it('are seen when models are listed: added, repaired, removed', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
+    const skipped: string[] = [];
+    mkdirSync(join(models, 'notes'));
+    const first = writeRandomModel(join(models, 'first'));
+    renameSync(join(first, 'vae', 'config.json'), join(first, 'vae', 'away'));
+    const engine = await startEngine({
+      ...options,
+      modelFolders: [models],
+      onSkip: ({ folder }) => skipped.push(basename(folder)),
+    });
+    const list = async () =>
+      (await engine.listModels()).map(({ name, available }) => `${name} ${available}`);
+    expect(await list()).toEqual(['first false']);
+    expect(skipped).toEqual(['notes']);
+
+    renameSync(join(first, 'vae', 'away'), join(first, 'vae', 'config.json'));
+    writeRandomModel(join(models, 'owner', 'second'));
+    expect(await list()).toEqual(['first true', 'owner/second true']);
+    expect((await draw(engine, { model: 'owner/second' })).width).toBe(64);
+
+    rmSync(first, { recursive: true });
+    expect(await list()).toEqual(['owner/second true']);
+    await expect(draw(engine, { model: 'first' })).rejects.toThrow(/there is no such model/);
+    expect(skipped).toEqual(['notes']); // Told once.
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+
+  it('are drawn from without being listed before', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
+    const engine = await startEngine({ ...options, modelFolders: [models] });
+    writeRandomModel(join(models, 'added'));
+    expect((await draw(engine, { model: 'added' })).width).toBe(64);
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+});

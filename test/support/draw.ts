@@ -1,0 +1,34 @@
+import type { Engine } from '../../src/inference/engine/engine.ts';
+import type { EngineEvent, ImageRequest } from '../../src/inference/request.ts';
+
+/** An image of a tiny model called `random`. */
+export const request: ImageRequest = {
+  model: 'random',
+  prompt: 'a red boat on the sea',
+  negativePrompt: '',
+  cleanCaption: true,
+  width: 64,
+  height: 64,
+  steps: 4,
+  guidanceScale: 4.5,
+  guidanceStart: 0,
+  guidanceEnd: 1,
+  sampler: 'DPMPP_2M',
+  seed: 7,
+  share: 'a',
+};
+
+export type ImageEvent = Extract<EngineEvent, { type: 'image' }>;
+
+export const never = () => new AbortController().signal;
+
+/** The image of a request, with some settings changed. */
+export async function draw(
+  engine: Engine,
+  changes: Partial<ImageRequest> = {},
+): Promise<ImageEvent> {
+  for await (const event of engine.generate({ ...request, ...changes }, { signal: never() })) {
+    if (event.type === 'image') return event;
+  }
+  throw new Error('Expected an image, but got none');
+}
