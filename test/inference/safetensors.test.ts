@@ -58,16 +58,16 @@ describe('a safetensors file', () => {
 
   it.each([
     ['shorter than a length', Buffer.alloc(5), /^Expected a header length of 8 bytes, but got 5/],
-    ['empty', Buffer.alloc(0), /^Expected a readable file .*, but got an empty file/],
+    ['empty', Buffer.alloc(0), /^Expected a readable file .*, but it is an empty file/],
     [
       'a Git LFS pointer',
       Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'),
-      /but got a Git LFS pointer/,
+      /but it is a Git LFS pointer/,
     ],
     [
       'a page',
       Buffer.from('\n<!DOCTYPE html><html><body>Access denied</body></html>'),
-      /but got an HTML page/,
+      /but it is an HTML page/,
     ],
     ['a byte order mark', file('\ufeff{}', 0), /^Expected a JSON header/],
     [

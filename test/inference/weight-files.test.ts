@@ -62,7 +62,7 @@ describe('a folder of weights', () => {
     [
       'of a missing shard',
       index({ a: 'x.safetensors' }),
-      /Expected a readable file .*x\.safetensors, but got none/,
+      /Expected a readable file .*x\.safetensors, but it does not exist/,
     ],
     ['of a missing tensor', index({ b: 'here.safetensors' }), /Expected b in here.safetensors/],
   ])('is refused where its index is %s', async (_, text, message) => {

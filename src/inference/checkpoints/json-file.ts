@@ -20,7 +20,7 @@ export async function readText(
 ): Promise<{ text: string; stamp: FileStamp }> {
   const { bytes, stamp } = await readSmallFile(file, maxBytes);
   const content = describeContent(bytes);
-  if (content !== null) throw new FileUnreadable(file, content);
+  if (content !== null) throw new FileUnreadable(file, `it is ${content}`);
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), stamp };
   } catch (cause) {

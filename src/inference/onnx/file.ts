@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { DomainError } from '../../errors.ts';
+import { systemFault, systemReason } from '../../system-error.ts';
 
 /** A file as it was at one moment. Its version is another once it is replaced, edited or cut short. */
 export type FileStamp = {
@@ -10,21 +11,21 @@ export type FileStamp = {
   readonly version: string;
 };
 
-const missing = 'none';
-
 /** A file of a model folder that cannot be read. The message names it. */
 export class FileUnreadable extends DomainError {
   /** There is no such file. */
   readonly isMissing: boolean;
 
-  constructor(file: string, got: string, options?: ErrorOptions) {
+  /** `reason` ends the sentence `Expected a readable file …, but …`. */
+  constructor(file: string, reason: string, options?: ErrorOptions) {
     super(
       'MODEL_UNAVAILABLE',
-      `Expected a readable file ${file}, but got ${got}`,
+      `Expected a readable file ${file}, but ${reason}`,
       { got: file },
       options,
     );
-    this.isMissing = got === missing;
+    const fault = systemFault(options?.cause);
+    this.isMissing = fault === 'missing' || fault === 'not a folder';
   }
 }
 
@@ -60,7 +61,7 @@ export async function openFile(file: string): Promise<OpenFile> {
     const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const found = await handle.stat({ bigint: true });
-      if (!found.isFile()) throw new FileUnreadable(file, 'something else');
+      if (!found.isFile()) throw new FileUnreadable(file, 'it is no longer one');
       const stamp = { path, version: versionOf(found) };
       return { handle, stamp, size: Number(found.size) };
     } catch (error) {
@@ -69,7 +70,7 @@ export async function openFile(file: string): Promise<OpenFile> {
     }
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
-    throw new FileUnreadable(file, describeFault(cause), { cause });
+    throw new FileUnreadable(file, systemReason(cause), { cause });
   }
 }
 
@@ -88,7 +89,7 @@ export async function readSmallFile(
     return { bytes: bytes.subarray(0, bytesRead), stamp };
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
-    throw new FileUnreadable(file, describeFault(cause), { cause });
+    throw new FileUnreadable(file, systemReason(cause), { cause });
   } finally {
     await handle.close();
   }
@@ -103,7 +104,7 @@ export function versionOf(found: {
   return `${found.ino}-${found.size}-${found.mtimeNs}`;
 }
 
-/** What a file is that begins like this, where it is a usual mistake of downloading. */
+/** What a file is that begins like this, as `a …`, where it is a usual mistake of downloading; else null. */
 export function describeContent(bytes: Uint8Array): string | null {
   const start = Buffer.from(bytes.subarray(0, 200)).toString('latin1');
   if (start.startsWith('version https://git-lfs')) {
@@ -117,20 +118,7 @@ export function describeContent(bytes: Uint8Array): string | null {
 
 function refuseOthers(file: string, found: Stats): void {
   if (found.isFile()) return;
-  if (found.isDirectory()) throw new FileUnreadable(file, 'a folder');
-  if (found.isFIFO()) throw new FileUnreadable(file, 'a named pipe');
-  throw new FileUnreadable(file, found.isSocket() ? 'a socket' : 'a device');
-}
-
-const faults: Readonly<Record<string, string>> = {
-  ENOENT: missing,
-  ENOTDIR: missing,
-  EACCES: 'no permission to read it',
-  EPERM: 'no permission to read it',
-  ELOOP: 'a symbolic link to itself',
-};
-
-function describeFault(cause: unknown): string {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  return faults[code ?? ''] ?? message;
+  if (found.isDirectory()) throw new FileUnreadable(file, 'it is a folder');
+  if (found.isFIFO()) throw new FileUnreadable(file, 'it is a named pipe');
+  throw new FileUnreadable(file, found.isSocket() ? 'it is a socket' : 'it is a device');
 }

@@ -55,7 +55,7 @@ async function readHeader(file: string, { handle, size }: OpenFile): Promise<Buf
   const start = Buffer.alloc(Math.min(size, 512));
   await handle.read(start, 0, start.length, 0);
   const content = describeContent(start);
-  if (content !== null) throw new FileUnreadable(file, content);
+  if (content !== null) throw new FileUnreadable(file, `it is ${content}`);
   if (size < 8) {
     throw new FileDamaged(file, `Expected a header length of 8 bytes, but got ${size} bytes`);
   }
