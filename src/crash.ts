@@ -8,8 +8,8 @@ const startPoints = ['migrating', 'database-open', 'engine-open', 'listening'] a
 const points: readonly string[] = [...startPoints, ...crashPoints];
 
 /**
- * For tests of recovery. `asked` is `<point>`, or `<point>:<n>` for the nth time that it is passed; what is given
- * back is to be called at each point, and there ends the process as suddenly as `kill -9`.
+ * For tests of recovery. `asked` is `<point>`, or `<point>:<n>` for the nth time that it is passed. The function that it
+ * returns is called at each point, and kills the process at that one.
  * @throws StartError
  */
 export function crashAt(asked: string | undefined): (point: string) => Promise<void> {

@@ -7,8 +7,8 @@ import { createLog, type Log } from './server/log.ts';
 import { systemFault, systemReason } from './system-error.ts';
 
 /**
- * Starts Easel and keeps it running until a signal ends it. Says what is where: to a person, who
- * sits at a terminal or has typed `npm start`, or as a line of the log.
+ * Starts Easel and keeps it running until a signal ends it. Prints its addresses and folders: for a person at a terminal
+ * or after `npm start` as text, else as a line of the log.
  * @throws StartError in one sentence
  */
 export async function main({ isForPerson = process.stdout.isTTY === true } = {}): Promise<void> {
@@ -23,12 +23,12 @@ export async function main({ isForPerson = process.stdout.isTTY === true } = {})
   announce(app, { log, isForPerson, seconds: (performance.now() - startedAt) / 1000 });
 }
 
-/** Beyond the wait for the engine, what is left to do in a stop takes milliseconds. */
+/** Time for the rest of a stop, after the wait for the engine. */
 const restOfStopMs = 2_000;
 
 /**
- * SIGTERM and SIGINT stop in order; a second SIGINT ends at once. So does a stop that something
- * holds up, before whoever has sent the signal loses patience.
+ * SIGTERM and SIGINT stop in order. A second SIGINT ends the process at once, and so does a stop that takes too long,
+ * before a supervisor would kill it.
  */
 function stopOnSignals(app: App, { log, config }: { log: Log; config: Config }): void {
   let isStopping = false;
@@ -37,12 +37,14 @@ function stopOnSignals(app: App, { log, config }: { log: Log; config: Config }):
     isStopping = true;
     log.info({ reason }, 'stopping');
     setTimeout(() => {
-      log.error('the stop came to no end: ending at once');
+      log.error('the stop takes too long: ending at once');
       end();
     }, config.stopTimeoutMs + restOfStopMs);
     const isClean = await app.close();
     if (!isClean) {
-      log.warn('the run at hand did not end in time: what it was drawing is drawn again next time');
+      log.warn(
+        'the current run of the engine did not end in time: its generation is run again after the next start',
+      );
       end();
     }
     log.info('stopped');
@@ -57,8 +59,8 @@ function stopOnSignals(app: App, { log, config }: { log: Log; config: Config }):
   process.on('SIGTERM', () => attempt('SIGTERM', 0));
   process.on('SIGINT', () => (isStopping ? end() : attempt('SIGINT', 0)));
   process.on('uncaughtException', (error) => {
-    log.error({ err: error }, 'a defect: stopping');
-    attempt('a defect', 1);
+    log.error({ err: error }, 'uncaught exception: stopping');
+    attempt('uncaught exception', 1);
   });
 }
 
@@ -85,19 +87,19 @@ function announce(
 Easel ${version}, started in ${seconds.toFixed(1)} s
 
   API explorer  ${url}/graphql
-  Pictures      ${dataFolder}
+  Images        ${dataFolder}
   Database      ${database.kind === 'embedded' ? 'embedded, in the same folder' : 'PostgreSQL server'}
   Models        ${usable.join(', ')} (on ${provider})
   Health        ${url}/health, ${url}/ready, ${url}/metrics
 
-A first picture:
+A first image:
 
 ${firstRequest(url)}
 
 `);
 }
 
-/** To paste into a shell: the answer holds a link to the picture. */
+/** A command for a shell; its answer contains the URL of the image. */
 function firstRequest(url: string): string {
   const query = `mutation { generate(input: { settings: { prompt: "a red boat on the sea at sunset" }, waitSeconds: 60 }) { generation { status images { url } } } }`;
   return `curl -s ${url}/graphql -H 'content-type: application/json' -d '${JSON.stringify({ query })}'`;

@@ -30,7 +30,7 @@ type Reached = (point: 'migrating') => Promise<void>;
 const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
- * Opens the database that the configuration names, brings it up to date, and sees to its first rows.
+ * Opens the database that the configuration names, migrates it, and creates the rows of a new installation.
  *
  * @throws StartError with one sentence: server unreachable, data folder in use, disk full, a
  * migration that fails …
@@ -87,15 +87,14 @@ async function open(
   return { kind, client, connection, close };
 }
 
-/** A client of a database that is there, and as it should be. */
+/** A client of a database that runs and is migrated. */
 export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client' | 'close'> {
   const pool = new pg.Pool({ ...connection, onConnect: setTimeZone });
   // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
   pool.on('error', () => {});
   const client = new PrismaClient({
     adapter: new PrismaPg(pool, { disposeExternalPool: true }),
-    // The embedded database runs one transaction at a time: the others wait their turn, and where the
-    // machine is busy with other things, each turn may take long.
+    // The embedded database runs one transaction at a time. The others wait, which may take long on a busy machine.
     transactionOptions: { maxWait: 30_000, timeout: 60_000 },
   });
   return {

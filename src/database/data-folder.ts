@@ -16,17 +16,17 @@ import { dirname, join, resolve } from 'node:path';
 import { StartError } from '../errors.ts';
 import { type SystemFault, systemFault, systemReason } from '../system-error.ts';
 
-/** Where things lie in a data folder that was found fit for use. Absolute paths. */
+/** Paths in a data folder that was checked. Absolute. */
 export type DataFolder = {
   readonly path: string;
   /** PGlite's own files. */
   readonly database: string;
-  /** For sockets, mode 0700: whoever reaches it reaches the database. */
+  /** For sockets, mode 0700: access to it is access to the database. */
   readonly sockets: string;
 };
 
 const markFile = 'easel.json';
-/** Raised when something moves that an older program would not find. */
+/** Raised when the layout changes in a way that older versions cannot read. */
 const format = 1;
 /** PostgreSQL's major version inside PGlite 0.5; another one cannot read its files. */
 const postgresVersion = '18';
@@ -133,7 +133,7 @@ function socketFolder(path: string): string {
   const outside = join(tmpdir(), `easel-${hash}`);
   mkdirSync(outside, { recursive: true, mode: 0o700 });
   const found = lstatSync(outside);
-  // Others may write to the temporary folder: what they put there under this name is not used.
+  // Other users may write to the temporary folder: a folder of theirs under this name is not used.
   if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? found.uid)) {
     throw new StartError(
       `Expected ${outside} to be a folder of this user, but it belongs to another: remove it, or set DATA_DIR to a shorter path than ${path}`,

@@ -17,7 +17,7 @@ export type EmbeddedWorkerData = {
 
 export type EmbeddedWorkerMessage =
   | { readonly type: 'ready' }
-  /** The thread's last words: it could not open the database, or it cannot go on. */
+  /** Sent before the thread ends: it could not open the database, or cannot continue. */
   | { readonly type: 'failed'; readonly reason: string };
 
 const { folder, socket } = workerData as EmbeddedWorkerData;
@@ -47,13 +47,13 @@ try {
   end(error);
 }
 
-/** At once, so that not one more message reaches a database that is not whole. */
+/** At once, so that no further message reaches a database in an undefined state. */
 function end(error: unknown): never {
   post({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
   process.exit(1);
 }
 
-/** Made under another name first: a process that dies meanwhile leaves no half of a database. */
+/** Under another name first, then renamed: a process that dies meanwhile leaves no incomplete database. */
 async function createDatabase(): Promise<void> {
   const unfinished = `${folder}.new`;
   rmSync(unfinished, { recursive: true, force: true });

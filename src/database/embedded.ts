@@ -16,21 +16,21 @@ export type EmbeddedDatabase = {
   close(): Promise<void>;
 };
 
-/** What befalls the database while it is open, for whoever keeps a log of it. */
+/** Called when the database fails while it is open, for the log. */
 export type DatabaseWatcher = {
-  /** Its thread is gone, for this reason; what was under way has failed. */
+  /** Its thread has ended, for this reason; operations under way have failed. */
   readonly onDeath?: (reason: Error) => void;
   /** It is open again. */
   readonly onReturn?: () => void;
 };
 
-/** How long a thread that died waits before it comes back, and how often in a row. */
+/** Delay before a thread that died is started again, and the number of tries in a row. */
 const restartDelayMs = 200;
 const restartsInARow = 5;
 
 /**
- * Opens the database in `dataDir`, or makes one there, and keeps it open: a thread that dies comes
- * back, with everything that was committed. @throws StartError
+ * Opens the database in `dataDir`, or makes one there, and keeps it open: a thread that dies is started
+ * again, with everything that was committed. @throws StartError
  */
 export async function openEmbedded(
   dataDir: string,
@@ -68,7 +68,7 @@ async function keepRunning(
 ): Promise<{ close(): Promise<void> }> {
   const closing = new AbortController();
   const first = await startThread(data);
-  /** The thread that runs, or that is to; null where none is to any more. */
+  /** The running thread, or the one that is being started; null after closing. */
   let current: Promise<Thread | null> = Promise.resolve(first);
   watch(first);
 
@@ -76,8 +76,8 @@ async function keepRunning(
     void ended.then((reason) => {
       if (closing.signal.aborted) return;
       onDeath(reason);
-      // Without its database the program is of no use to anybody: where that does not come back,
-      // nobody catches the error, so that the program ends, and is started again.
+      // The program cannot work without its database: where the restart fails, the error is not caught,
+      // so that the process ends and its supervisor starts it again.
       current = restart();
     });
   }
@@ -99,7 +99,7 @@ async function keepRunning(
   }
 
   return {
-    /** Also in the middle of a restart: whoever owns the folder next must find it left alone. */
+    /** Also in the middle of a restart: the folder must not be in use when it has another owner. */
     async close() {
       closing.abort();
       const thread = await current.catch(() => null);
@@ -119,7 +119,7 @@ type Thread = {
 async function startThread(data: EmbeddedWorkerData): Promise<Thread> {
   const worker = new Worker(workerFile(), { workerData: data, name: 'database' });
   let reason: Error | undefined;
-  // Stays: an error without a listener would end the process.
+  // Never removed: an error without a listener would end the process.
   worker.on('error', (error: Error) => {
     reason ??= error;
   });

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
-/** The name of the user that everybody is, where nobody has to say who they are. */
+/** Name of the one user of an installation without authentication. */
 export const localUserName = 'local';
 
 /**
  * The rows that every installation has: its own, the local user and that user's default project.
- * What is there stays as it is, so that several processes may start at once.
+ * Existing rows are not changed, so that several processes may start at once.
  */
 export async function ensureInstallation(client: PrismaClient): Promise<void> {
   await client.installation.createMany({

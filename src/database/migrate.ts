@@ -7,10 +7,10 @@ import { splitStatements } from './statements.ts';
 
 type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
-/** The number that `prisma migrate deploy` locks: whoever migrates first, the other one waits. */
+/** The advisory lock of `prisma migrate deploy`: of two that migrate at once, one waits. */
 const lockNumber = 72707369;
 
-/** As `prisma migrate deploy` makes it, so that either may go on where the other one ended. */
+/** As `prisma migrate deploy` makes it, so that either may be used after the other. */
 const createTable = `
   create table if not exists "_prisma_migrations" (
     id varchar(36) primary key not null,
@@ -145,7 +145,7 @@ export class MigrationFailed extends StartError {
   }
 }
 
-/** A statement's first words, without the comments before it. */
+/** The first words of a statement, without the comments before it. */
 function summary(statement: string): string {
   const code = statement.replace(/^(\s*--[^\n]*\n|\s+)*/, '').replace(/\s+/g, ' ');
   return code.length > 60 ? `${code.slice(0, 60)}…` : code;

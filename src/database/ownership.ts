@@ -13,7 +13,7 @@ export type Owner = { readonly pid: number; readonly socket: string; readonly da
 
 /**
  * Makes this process the owner of `folder`, or throws. Two programs in one PGlite folder destroy it
- * silently, so this must hold whatever happens: two starts at once, a start after a `kill -9`.
+ * silently, so this must hold in all cases: two starts at once, a start after a `kill -9`.
  *
  * An owner listens on a socket of its own, whose name it writes into `owner.<n>`, n being one more
  * than the highest there is. Whether it lives is asked at its socket: the kernel closes that with
@@ -51,7 +51,7 @@ export async function takeOwnership(
   }
 }
 
-/** Who owns the folder now; null where nobody does. */
+/** The owner of the folder; null where there is none. */
 export async function currentOwner(folder: string): Promise<Owner | null> {
   const highest = highestOwner(folder);
   const owner = highest > 0 ? readOwner(folder, highest) : null;
@@ -87,13 +87,13 @@ function readOwner(folder: string, number: number): Owner | null {
   }
 }
 
-/** True where `owner.<number>` is ours now and nobody has gone further. */
+/** True where `owner.<number>` is this process's now and there is no higher one. */
 function follow(folder: string, draft: string, number: number): boolean {
   const file = join(folder, `owner.${number}`);
   try {
     linkSync(draft, file);
   } catch (error) {
-    // The other one took the number, or cleared away what looked left over: look again.
+    // Another start took the number, or deleted the file of an owner that had ended: look again.
     if (systemCode(error) === 'EEXIST' || systemCode(error) === 'ENOENT') return false;
     throw error;
   }
@@ -125,7 +125,7 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-/** Anything but "nobody listens here" counts as an owner: to wait is harmless, to go on is not. */
+/** Any answer but "connection refused" counts as an owner: waiting is harmless, going on is not. */
 function answers(socket: string): Promise<boolean> {
   if (socket === '') return Promise.resolve(false);
   return new Promise((resolve) => {

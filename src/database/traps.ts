@@ -1,12 +1,11 @@
 import type { PGlite } from '@electric-sql/pglite';
 
-/** How PostgreSQL leaves its main loop where a statement has failed: no more than that. */
+/** Exit status of PostgreSQL's main loop after a statement that has failed. */
 const statementFailed = 100;
 
 /**
- * Sees what PostgreSQL as such dies of, a stack that overflows for example, before it does anything else. PGlite
- * takes it for a statement that has failed and goes on with half a transaction: whoever asked waits for ever, and
- * later answers are wrong.
+ * Calls `onTrap` for errors that PostgreSQL itself dies of, a stack overflow for example. PGlite takes them for a
+ * statement that has failed and goes on in the middle of a transaction: clients wait for ever, and later answers are wrong.
  */
 export function watchForTraps(db: PGlite, onTrap: (trap: unknown) => never): void {
   const module: unknown = Reflect.get(db, 'mod');

@@ -4,11 +4,11 @@ import type { PGlite } from '@electric-sql/pglite';
 const within: ReadonlySet<number> = new Set([...'PBDECH'].map((letter) => letter.charCodeAt(0)));
 
 /**
- * The database as its socket sees it, made safe for several connections. There is one session behind them all,
- * and the socket takes message after message from whoever has one, so that the Parse of one connection and the
- * Bind of another met ("bind message supplies 4 parameters, but prepared statement requires 1"). It lets a
- * connection go on alone while `isInTransaction`: so that says yes in the middle of a sequence, too.
- * @param onFault sees what the database as such fails with: the socket would answer nobody any more
+ * The database as its socket sees it, made safe for several connections. There is one session for all of them,
+ * and the socket handles messages in the order in which they come, so that the Parse of one connection and the
+ * Bind of another met ("bind message supplies 4 parameters, but prepared statement requires 1"). It serves
+ * one connection alone while `isInTransaction`, which is therefore true in the middle of a sequence, too.
+ * @param onFault called with errors of the database itself, after which the socket would give no more answers
  */
 export function inWholeSequences(db: PGlite, onFault: (error: unknown) => never): PGlite {
   let isWithin = false;
@@ -18,7 +18,7 @@ export function inWholeSequences(db: PGlite, onFault: (error: unknown) => never)
       isWithin = within.has(message[0] ?? 0);
       await db.execProtocolRawStream(message, options).catch(onFault);
     },
-    /** Called with ROLLBACK where a connection ended in the middle; nobody else comes in before it is done. */
+    /** Called with ROLLBACK where a connection ended in the middle; other connections wait until it is done. */
     async exec(query, options) {
       isWithin = true;
       const results = await db.exec(query, options);

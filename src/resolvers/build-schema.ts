@@ -1,16 +1,7 @@
 import 'reflect-metadata';
 import type { GraphQLSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
-import {
-  EventsReset,
-  GenerationCanceled,
-  GenerationFailed,
-  GenerationImageReady,
-  GenerationProgress,
-  GenerationQueued,
-  GenerationStarted,
-  GenerationSucceeded,
-} from '../schema/event.ts';
+import { eventTypes } from '../schema/event.ts';
 import { AssetResolver } from './asset.resolver.ts';
 import { EventResolver, ImageReadyResolver } from './event.resolver.ts';
 import { GenerationResolver, GenerationSettingsResolver } from './generation.resolver.ts';
@@ -19,7 +10,7 @@ import { ProjectResolver } from './project.resolver.ts';
 import { ServerResolver } from './server.resolver.ts';
 import { UserResolver, ViewerResolver } from './viewer.resolver.ts';
 
-/** Events come from the services: the library's own way to publish is not used, but must be there. */
+/** Events come from the services: the publishing of type-graphql is not used, but must be configured. */
 const unusedPubSub = {
   publish(): never {
     throw new Error('Expected events to be published by the services');
@@ -46,17 +37,8 @@ export function buildSchema(): GraphQLSchema {
       UserResolver,
       ViewerResolver,
     ],
-    // What no field names, but an interface stands for.
-    orphanedTypes: [
-      EventsReset,
-      GenerationCanceled,
-      GenerationFailed,
-      GenerationImageReady,
-      GenerationProgress,
-      GenerationQueued,
-      GenerationStarted,
-      GenerationSucceeded,
-    ],
+    // Types that no field names, as they are reached through an interface.
+    orphanedTypes: [...eventTypes],
     pubSub: unusedPubSub,
     // The services check every value, and say what they expected.
     validate: false,

@@ -45,7 +45,7 @@ import { previewLimits } from '../services/subscriptions/limits.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 
-/** A row, and where it came with an event, that event's position: read before the row was. */
+/** A row, and in an event the position of that event, which was read before the row. */
 type GenerationRead = GenerationRow & { readonly eventCursor?: string };
 
 @Resolver(() => Generation)

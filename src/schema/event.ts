@@ -107,3 +107,15 @@ export class GenerationCanceled extends GenerationEvent {}
     'Events between `after` and now are no longer kept (`server.eventRetentionSeconds`). The current state follows as events; refetch lists.',
 })
 export class EventsReset extends Event {}
+
+/** All types of events. */
+export const eventTypes = [
+  EventsReset,
+  GenerationCanceled,
+  GenerationFailed,
+  GenerationImageReady,
+  GenerationProgress,
+  GenerationQueued,
+  GenerationStarted,
+  GenerationSucceeded,
+] as const;

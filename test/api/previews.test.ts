@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { all, startTestServer, type TestServer, take } from '../support/server.ts';
 import { createStepwise, type Stepwise } from '../support/stepwise.ts';
 
@@ -94,6 +94,23 @@ describe('a frame', () => {
     }
     expect(counts().framesComputed).toBeGreaterThan(before.framesComputed);
     expect(counts().framesEncoded).toBeGreaterThan(before.framesEncoded);
+  });
+
+  it('comes to a client that polls, and reads the latest ones', async () => {
+    const { id } = await begin();
+    const poll = async () => {
+      const query =
+        'query ($id: ID!) { generation(id: $id) { previews(maxSize: 16) { index step width } } }';
+      return (await server.gql(query, { id })).generation.previews;
+    };
+    expect(await poll()).toEqual([]);
+    engine.advance(2);
+    await vi.waitFor(async () => {
+      expect(await poll()).toEqual([{ index: 0, step: 2, width: 16 }]);
+    });
+    engine.release();
+    await all(server.subscribe(progress(''), { id }));
+    expect(await poll()).toEqual([]);
   });
 
   it('is counted in the metrics', async () => {

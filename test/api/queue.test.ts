@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { draws } from '../services/support/stand-in-engine.ts';
 import { type LoggedQuery, loggingQueries } from '../support/query-log.ts';
 import { all, startTestServer, type TestServer, take } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
@@ -35,14 +36,14 @@ async function generate(count: number): Promise<string[]> {
   );
 }
 
-/** Reads of the whole line: windows over all that wait. */
-const readsOfTheLine = (queries: readonly LoggedQuery[]) =>
+/** Reads of the whole queue: windows over all that wait. */
+const readsOfTheQueue = (queries: readonly LoggedQuery[]) =>
   queries.filter(({ text }) => text.includes('row_number()'));
 
-describe('the line of those that wait', () => {
+describe('the queue', () => {
   const fields = 'queuePosition estimatedFinishAt progress';
 
-  it('is read once for all places and ends of a page of generations', async () => {
+  it('is read once for all positions and estimates of a page of generations', async () => {
     let nodes: { queuePosition: number; estimatedFinishAt: string }[] = [];
     const queries = await loggingQueries(async () => {
       const query = `{ generations(filter: { status: QUEUED }) { nodes { ${fields} } } }`;
@@ -54,11 +55,11 @@ describe('the line of those that wait', () => {
     const ends = nodes.map(({ estimatedFinishAt }) => Date.parse(estimatedFinishAt));
     // The newest ends last; each counts from its own "now", a few milliseconds apart.
     for (const [i, end] of ends.entries()) expect(end).toBeGreaterThan((ends[i + 1] ?? 0) - 1_000);
-    expect(readsOfTheLine(queries)).toHaveLength(1);
+    expect(readsOfTheQueue(queries)).toHaveLength(1);
     expect(queries.length).toBeLessThanOrEqual(8);
   });
 
-  it('is read once for the generations behind a page of pictures', async () => {
+  it('is read once for the generations of a page of assets', async () => {
     const { client } = server.app.database;
     const rows = await client.generation.findMany({ where: { status: 'QUEUED' } });
     await client.asset.createMany({
@@ -75,7 +76,7 @@ describe('the line of those that wait', () => {
       const { nodes } = (await server.gql(query)).assets;
       expect(nodes[0].generation.estimatedFinishAt).toMatch(/Z$/);
     });
-    expect(readsOfTheLine(queries)).toHaveLength(1);
+    expect(readsOfTheQueue(queries)).toHaveLength(1);
     expect(queries.length).toBeLessThanOrEqual(8);
   });
 
@@ -91,25 +92,48 @@ describe('the line of those that wait', () => {
   };
   const inOrder = Array.from({ length: waiting }, (_, i) => i + 1);
 
-  it('is read once when a subscription starts with how things stand', async () => {
+  it('is read once when a subscription starts with the current state', async () => {
     const { positions, queries } = await queued(watch(places), null, 4 + waiting);
     expect(positions).toEqual(inOrder);
-    expect(readsOfTheLine(queries)).toHaveLength(1);
+    expect(readsOfTheQueue(queries)).toHaveLength(1);
     expect(queries.length).toBeLessThanOrEqual(8);
   });
 
-  it('is read once when a subscription goes on with what came since', async () => {
+  it('is read once when a subscription resumes', async () => {
     const { positions, queries } = await queued(watch(places), before, waiting);
     expect(positions).toEqual(inOrder);
-    expect(readsOfTheLine(queries)).toHaveLength(1);
+    expect(readsOfTheQueue(queries)).toHaveLength(1);
     expect(queries.length).toBeLessThanOrEqual(8);
   });
 
-  it('is not read for a subscription that selects no place', async () => {
+  it('is not read for a subscription that selects no position', async () => {
     const { queries } = await queued(watch('cursor'), before, waiting);
-    expect(readsOfTheLine(queries)).toEqual([]);
+    expect(readsOfTheQueue(queries)).toEqual([]);
   });
 });
+
+it('says the same in every answer: a position if and only if the status is QUEUED', async () => {
+  // A server whose runner has room, so that it claims while the answers are made.
+  const busy = await startTestServer({ generate: draws() });
+  try {
+    const one = (i: number) =>
+      `a${i}: generate(input: { settings: { prompt: "boat" } }) { generation { status queuePosition startedAt } }`;
+    for (let round = 0; round < 5; round++) {
+      const mutation = `mutation { ${Array.from({ length: 9 }, (_, i) => one(i))} }`;
+      for (const { generation } of Object.values<Made>(await busy.gql(mutation))) {
+        const { status, queuePosition, startedAt } = generation;
+        expect([status, queuePosition !== null]).toEqual([status, status === 'QUEUED']);
+        expect([status, startedAt === null]).toEqual([status, status === 'QUEUED']);
+      }
+    }
+  } finally {
+    await busy.close();
+  }
+});
+
+type Made = {
+  generation: { status: string; queuePosition: number | null; startedAt: string | null };
+};
 
 const picture = {
   index: 0,

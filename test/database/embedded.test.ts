@@ -36,7 +36,7 @@ async function refusal(dataDir: string): Promise<string> {
   return (error as StartError).message;
 }
 
-test('makes the folder, and a database in it although an earlier start died half-way', async () => {
+test('makes the folder and a database in it, also after a start that died half-way', async () => {
   const dataDir = join(parent, 'new', 'data');
   openDataFolder(dataDir);
   mkdirSync(join(dataDir, 'database.new', 'base'), { recursive: true });
@@ -63,7 +63,7 @@ test('keeps what was written, and listens on a private socket alone', async () =
 /** A stack that overflows in the middle of it takes the database's thread down. */
 const deadly = `SELECT ${'1+'.repeat(100_000)}1`;
 
-test('a thread that dies comes back with all that was committed, and says what it died of', async () => {
+test('a thread that dies is started again with all that was committed, and its error is reported', async () => {
   const dataDir = join(parent, 'data');
   await copyDataFolder(dataDir);
   const reasons: string[] = [];
@@ -85,7 +85,7 @@ test('a thread that dies comes back with all that was committed, and says what i
   await database.close();
 });
 
-test('closed while its thread comes back, it lets go of the folder only when that has ended', async () => {
+test('closing during a restart releases the folder only when the thread has ended', async () => {
   const dataDir = join(parent, 'data');
   await copyDataFolder(dataDir);
   const database = await openDatabase({ dataDir });
@@ -97,7 +97,7 @@ test('closed while its thread comes back, it lets go of the folder only when tha
   expect(await currentOwner(dataDir)).toBeNull();
 });
 
-test('a client that is gone in the middle leaves nothing open for those that come after it', async () => {
+test('a connection that breaks in the middle leaves no open transaction for the next ones', async () => {
   const dataDir = join(parent, 'data');
   await copyDataFolder(dataDir);
   const database = await openDatabase({ dataDir });
@@ -145,15 +145,18 @@ test('a folder of another format, or a database of another version, is left alon
   expect(await refusal(parent)).toContain('to be of PostgreSQL 18, but its version is 16');
 });
 
-test('a file in the place of the folder is named', async () => {
+test('a file in place of the folder is named in the message', async () => {
   writeFileSync(join(parent, 'file'), '');
   expect(await refusal(join(parent, 'file'))).toContain('it is, or lies below, a file');
   expect(await refusal(join(parent, 'file', 'below'))).toContain('it is, or lies below, a file');
 });
 
 // The superuser may write everywhere, whatever a folder's mode says.
-test.skipIf(process.getuid?.() === 0)('a folder that cannot be written is named', async () => {
-  chmodSync(parent, 0o500);
-  expect(await refusal(parent)).toContain('this user has no permission');
-  chmodSync(parent, 0o700);
-});
+test.skipIf(process.getuid?.() === 0)(
+  'a folder without write permission is named in the message',
+  async () => {
+    chmodSync(parent, 0o500);
+    expect(await refusal(parent)).toContain('this user has no permission');
+    chmodSync(parent, 0o700);
+  },
+);

@@ -42,7 +42,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-test('of several starts at the same instant one opens the folder, and the others say who has it', async () => {
+test('of several starts at once, one opens the folder and the others name its owner', async () => {
   await copyDataFolder(folder);
   const processes = [secondProcess(), secondProcess(), secondProcess()];
   const answers = await Promise.all(processes.map(nextLine));
@@ -81,7 +81,7 @@ test('after a kill, one of several starts takes over, with every acknowledged ro
   expect(events.map(({ number }) => Number(number))).toEqual(events.map((_, i) => i + 1));
 }, 180_000);
 
-test('whoever lets go is followed at once, and leaves nothing behind that grows', async () => {
+test('after a release the next owner follows at once, and files do not pile up', async () => {
   for (let round = 0; round < 5; round++) {
     const ownership = await takeOwnership(folder, folder, 'unused');
     expect((await currentOwner(folder))?.pid).toBe(process.pid);
@@ -92,7 +92,7 @@ test('whoever lets go is followed at once, and leaves nothing behind that grows'
   expect(readdirSync(folder)).toEqual(['owner.5']);
 });
 
-test('of many that try at once, over and over, never two own the folder', async () => {
+test('of many starts at once, never two own the folder', async () => {
   let owners = 0;
   const attempt = async () => {
     const ownership = await takeOwnership(folder, folder, 'unused').catch(() => null);

@@ -22,7 +22,7 @@ async function query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>
 const zones = ['America/St_Johns', 'Pacific/Kiritimati'];
 
 describe.each(zones)('where the zone of the session is %s', (zone) => {
-  test('times are stored and read as they are, by whatever way they come and go', async () => {
+  test('times are stored and read unchanged, by the client and by SQL', async () => {
     // As a server, a database or a role may set it. The embedded database has one session for all connections.
     const { rows } = await setZone(zone);
     expect(rows).toEqual([{ TimeZone: zone }]);
@@ -65,7 +65,7 @@ describe.each(zones)('where the zone of the session is %s', (zone) => {
 
 const server = process.env['TEST_DATABASE_URL'];
 
-test.skipIf(!server)('a database that cannot hold every letter is refused by name', async () => {
+test.skipIf(!server)('a database with another encoding than UTF8 is refused', async () => {
   const name = `easel_latin_${process.pid}`;
   await query(
     `CREATE DATABASE ${name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,

@@ -67,7 +67,7 @@ export function eventsContract(open: Open): void {
     expect(await listening.all).toEqual([message]);
   });
 
-  test('a listener that has left, or came late, hboth nothing; leaving twice is no error', async () => {
+  test('a listener that has left, or came late, hears nothing; leaving twice is no error', async () => {
     const left = await listen(there, 'runners', 1);
     const stays = await listen(there, 'runners', 2);
     left.leave();

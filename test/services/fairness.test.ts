@@ -8,10 +8,10 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-test("nobody's first picture waits for another's twentieth", async () => {
+test('the first image of a user does not wait for the twentieth of another', async () => {
   const [many, late] = [await fixture.newViewer(), await fixture.newViewer()];
   const order: number[] = [];
-  // The first picture stands still until everybody has asked.
+  // The first image waits until all requests are made.
   const first = shutAt(1, ({ seed }) => seed === 1);
   const gate: typeof first.gate = (request, step) => {
     if (step === 1) order.push(request.seed);

@@ -70,7 +70,7 @@ test('finds any object by its id, and nothing of another user', async () => {
   });
 });
 
-test('lists pictures by what they were made with', async () => {
+test('lists assets by what they were generated with', async () => {
   const viewer = await fixture.newViewer();
   await fixture.run(draws());
   const red = await fixture.ask(viewer, { settings: { prompt: '100% red boat', seed: 5 } });
@@ -108,7 +108,7 @@ test('lists pictures by what they were made with', async () => {
   expect(idOf(blue)).toBe(toGlobalId('Generation', blue.id));
 });
 
-test('makes projects, and refuses a name that nobody could read', async () => {
+test('creates projects, and refuses names that show nothing or mislead', async () => {
   const viewer = await fixture.newViewer();
   const { project } = await fixture.projects.create(viewer, { name: ' Boats ', description: 'x' });
   expect(project).toMatchObject({ name: 'Boats', description: 'x', ownerId: viewer.id });
@@ -137,7 +137,7 @@ test('makes projects, and refuses a name that nobody could read', async () => {
   }
 });
 
-test('every id comes back as it was; nothing else is one', () => {
+test('global ids can be parsed again, and nothing else can', () => {
   const ofRow = fc.record({
     type: fc.constantFrom(...nodeTypes.filter((type) => type !== 'Model')),
     id: fc.uuid(),
@@ -159,4 +159,17 @@ test('every id comes back as it was; nothing else is one', () => {
       else expect(() => requireRowId('Asset', text)).toThrow(DomainError);
     }),
   );
+});
+
+test('of two viewers that ask in the same moment each gets what it may see', async () => {
+  const viewer = await fixture.newViewer();
+  const admin = await localViewer(fixture.client);
+  const member = await fixture.newViewer();
+  const { users, projects } = fixture;
+  const seen = await Promise.all([admin, viewer, member].map((one) => users.load(one, viewer.id)));
+  expect(seen.map((user) => user?.id ?? null)).toEqual([viewer.id, viewer.id, null]);
+  const own = await Promise.all(
+    [admin, viewer, member].map((one) => projects.load(one, viewer.defaultProjectId)),
+  );
+  expect(own.map((project) => project?.id ?? null)).toEqual([null, viewer.defaultProjectId, null]);
 });

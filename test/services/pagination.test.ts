@@ -57,7 +57,7 @@ async function walk(
   }
 }
 
-test('walks through all rows once, both ways, in every order', async () => {
+test('pages contain every row once, in both directions and every order', async () => {
   const viewer = await viewerWith(11);
   for (const field of ['createdAt', 'updatedAt', 'name'] as const) {
     for (const direction of ['ASC', 'DESC'] as const) {
@@ -70,7 +70,7 @@ test('walks through all rows once, both ways, in every order', async () => {
 });
 
 test.each([true, false])(
-  'what is inserted meanwhile makes nothing repeat or vanish (%s)',
+  'rows that are inserted between two pages make none repeat or vanish (%s)',
   async (isForward) => {
     const viewer = await viewerWith(11);
     const old = new Set(await walk(viewer, newest, true));
@@ -86,7 +86,7 @@ test.each([true, false])(
   },
 );
 
-test('counts only when asked, and says whether there is more', async () => {
+test('counts only where it is selected, and says whether there are more rows', async () => {
   const viewer = await viewerWith(5);
   const first = await page(viewer, { first: 5 });
   expect(first.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: false });
@@ -99,7 +99,7 @@ test('counts only when asked, and says whether there is more', async () => {
   expect((await page(viewer, { first: 0 })).nodes).toEqual([]);
 });
 
-test('shows nobody the rows of another', async () => {
+test('lists no rows of another user', async () => {
   await viewerWith(3);
   const stranger = await viewerWith(0);
   expect((await page(stranger, {})).nodes).toEqual([]);
@@ -110,7 +110,7 @@ test('shows nobody the rows of another', async () => {
   expect((await fixture.generations.page(stranger, list)).nodes).toEqual([]);
 });
 
-test('refuses sizes and cursors that it cannot mean', async () => {
+test('refuses sizes and cursors that are not valid for the list', async () => {
   const viewer = await viewerWith(3);
   const { edges } = await page(viewer, {});
   const cursor = edges[0]!.cursor;
@@ -129,7 +129,7 @@ test('refuses sizes and cursors that it cannot mean', async () => {
   }
 });
 
-test('no cursor, however made, is a defect', async () => {
+test('no cursor, however malformed, causes an unexpected error', async () => {
   const viewer = await viewerWith(1);
   const parts = fc.tuple(
     fc.constantFrom('createdAt', 'name'),

@@ -19,7 +19,7 @@ const claim = () => {
 const ask = (viewer: Viewer, prompt: string, priority: 'LOW' | 'NORMAL' | 'HIGH' = 'NORMAL') =>
   fixture.ask(viewer, { settings: { prompt }, priority });
 
-test('users take turns, whoever was first with many', async () => {
+test('users take turns, also where one of them has queued many before', async () => {
   const [many, few] = [await fixture.newViewer(), await fixture.newViewer()];
   for (const i of [1, 2, 3, 4]) await ask(many, `many ${i}`);
   for (const i of [1, 2]) await ask(few, `few ${i}`);
@@ -35,7 +35,7 @@ test('users take turns, whoever was first with many', async () => {
   expect(order).toEqual(['many 1', 'few 1', 'many 2', 'few 2', 'many 3', 'many 4']);
 });
 
-test('who runs fewest comes first, then who was served longest ago, then priority, then age', async () => {
+test('the order is fewest running, then least recently served, then priority, then age', async () => {
   const [busy, idle] = [await fixture.newViewer(), await fixture.newViewer()];
   await ask(busy, 'busy running');
   await claim();
@@ -71,7 +71,7 @@ test('no two claims take the same one', async () => {
   expect(new Set(ids).size).toBe(5);
 });
 
-test('estimates come from what has run, and from what stands before', async () => {
+test('estimates follow from measured steps and from the work ahead', async () => {
   const viewer = await fixture.newViewer();
   const first = await ask(viewer, 'first');
   expect(await fixture.states.estimatedFinishAt(first)).toBeNull();
@@ -107,7 +107,7 @@ test('progress is the finished steps of all images; a cancel keeps it', async ()
   expect(await fixture.states.stage(generation)).toBeNull();
 });
 
-test('progress counts the images that a stopped runner has left', async () => {
+test('progress counts the images that a stopped runner has stored', async () => {
   const viewer = await fixture.newViewer();
   const second = shutAt(1, ({ seed }) => seed === 2);
   const runner = await fixture.run(draws(second.gate));

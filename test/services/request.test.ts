@@ -73,7 +73,7 @@ test('snaps the size to the nearest bin, unless it is to be exact', async () => 
   });
 });
 
-test('an exact size is one that the model can be trusted with', async () => {
+test('an exact size is bounded by the largest size of the model', async () => {
   const viewer = await fixture.newViewer();
   const settings = { prompt: '', width: 288, height: 64, exactSize: true };
   // Four times 96 x 48, its largest size.
@@ -164,7 +164,7 @@ test('a seed that is refused says its bounds, and what leaving it out means', as
   }
 });
 
-test('refuses what stands beside the settings, too', async () => {
+test('refuses bad values beside the settings', async () => {
   const settings = { prompt: 'a boat' };
   const fields = [
     { clientReference: 'x'.repeat(201) },
@@ -206,7 +206,7 @@ test('does not queue into the project of another', async () => {
   }
 });
 
-test('one key is one generation, however many ask at once', async () => {
+test('requests with the same key at once make one generation', async () => {
   const viewer = await fixture.newViewer();
   const input = { settings: { prompt: 'a boat' }, idempotencyKey: 'once' };
   const same = {

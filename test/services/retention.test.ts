@@ -35,7 +35,7 @@ async function numbersFrom(after: number, ownerId: string, filter = {}) {
 }
 
 describe('the retention of the event log', () => {
-  it('clears away what is older, keeps what is not, and a reader notices', async () => {
+  it('deletes older events, keeps the others, and readers notice', async () => {
     const { client } = database;
     const { ownerId, generationId } = await logOf([3, 2, 0, 0]);
     expect(await numbersFrom(0, ownerId)).toEqual([1, 2, 3, 4]);
@@ -53,7 +53,7 @@ describe('the retention of the event log', () => {
     expect(await clearOldEvents(client, day)).toBe(0);
   });
 
-  it('leaves no gap where a number says that it is younger than the next', async () => {
+  it('leaves no gap where an event has a later time than the next one', async () => {
     const { ownerId } = await logOf([2, 0, 2, 0]);
     expect(await clearOldEvents(database.client, day)).toBe(3);
     expect(await numbersFrom(3, ownerId)).toEqual([4]);

@@ -73,7 +73,7 @@ test('cancels what waits, what runs, and leaves alone what has ended', async () 
   });
 });
 
-test('a cancelled engine job is let go of, and its place is free', async () => {
+test('a cancelled generation frees the runner for the next one', async () => {
   const viewer = await fixture.newViewer();
   const stuck = shutAt(1, ({ seed }) => seed === 1);
   await fixture.run(draws(stuck.gate), { concurrency: 1 });
@@ -98,7 +98,7 @@ test('an image that is finished after the cancel leaves no file and no row', asy
   expect(await imagesOf(asked.id)).toEqual([]);
 });
 
-test('keeps the images it has when it is taken up again after a crash, and clears away the rest', async () => {
+test('a generation that is run again after a crash keeps its stored images, and other files are deleted', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
   const second = shutAt(1, ({ seed }) => seed === 8);
@@ -123,7 +123,7 @@ test('keeps the images it has when it is taken up again after a crash, and clear
   expect(await filesOf(asked.id)).toEqual(images.map(({ storageKey }) => storageKey).sort());
 });
 
-test('a generation that loses its engine three times has failed, and the others go on', async () => {
+test('a generation that loses its engine three times fails, and the others go on', async () => {
   const viewer = await fixture.newViewer();
   let losses = 0;
   const generate = draws(({ seed }) => {
@@ -145,7 +145,7 @@ test('a generation that loses its engine three times has failed, and the others 
   });
 });
 
-test('who shares an engine with what kills it is not failed for it', async () => {
+test('a generation that shares an engine with one that kills it does not fail', async () => {
   const viewer = await fixture.newViewer();
   const killer = await fixture.ask(viewer, { settings: { ...settings, seed: 666 } });
   const neighbour = await fixture.ask(viewer, { settings: { ...settings, seed: 3 } });
@@ -165,7 +165,7 @@ test('who shares an engine with what kills it is not failed for it', async () =>
   expect((await fixture.ended(neighbour)).status).toBe('SUCCEEDED');
 });
 
-test('what ran when a process died goes on side by side, and nobody else waits for it', async () => {
+test('generations that ran in a process that died run again in parallel with others', async () => {
   const runnerId = '00000000-0000-4000-8000-000000000000';
   const left = { status: 'RUNNING', runnerId, leaseUntil: new Date(Date.now() + 60_000) } as const;
   const [first, second] = [await fixture.newViewer(), await fixture.newViewer()];
@@ -189,7 +189,7 @@ test('what ran when a process died goes on side by side, and nobody else waits f
   }
 });
 
-test('the last attempt is made alone', async () => {
+test('the last attempt runs alone', async () => {
   const viewer = await fixture.newViewer();
   const asked = [await fixture.ask(viewer, { settings: { ...settings, seed: 1 } })];
   await fixture.client.generation.update({ where: { id: asked[0]!.id }, data: { attempts: 2 } });
@@ -206,7 +206,7 @@ test('the last attempt is made alone', async () => {
   expect(most).toEqual([1, 1]);
 });
 
-test('a fault that will not go away fails at once, with its code and words', async () => {
+test('an error that cannot go away fails the generation at once, with its code and message', async () => {
   const viewer = await fixture.newViewer();
   await fixture.run(
     draws(() => {
@@ -240,7 +240,7 @@ test('a full disk fails the generation, keeps what it has, and the runner goes o
   expect((await fixture.ended(await fixture.ask(viewer))).status).toBe('SUCCEEDED');
 });
 
-test('stopping hands back what runs, without holding it against it', async () => {
+test('a stop puts running generations back into the queue without counting the attempt', async () => {
   const viewer = await fixture.newViewer();
   const stuck = shutAt(1);
   const runner = await fixture.run(draws(stuck.gate));
@@ -253,7 +253,7 @@ test('stopping hands back what runs, without holding it against it', async () =>
   expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
 });
 
-test('hands back at once what the engine does not let go of, and stores nothing that it still draws', async () => {
+test('a stop does not wait for an engine that ignores it, and stores nothing that it still yields', async () => {
   const viewer = await fixture.newViewer();
   const stuck = shutAt(1);
   const deaf: Generate = (request) => draws(stuck.gate)(request, { signal: never });
@@ -289,7 +289,7 @@ test('an image that is being stored when its generation is handed back leaves no
   expect(await imagesOf(asked.id)).toEqual([]);
 });
 
-test('what a dead process has left running goes on; the third death is its end', async () => {
+test('a generation whose process died runs again, and fails after the third death', async () => {
   const viewer = await fixture.newViewer();
   const asked = [await fixture.ask(viewer), await fixture.ask(viewer)];
   const runnerId = '00000000-0000-4000-8000-000000000000';
@@ -310,7 +310,7 @@ test('what a dead process has left running goes on; the third death is its end',
   });
 });
 
-test('in a fleet only what has let its lease lapse is taken over', async () => {
+test('with other runners, only generations with an expired lease are taken over', async () => {
   const viewer = await fixture.newViewer();
   const asked = [await fixture.ask(viewer), await fixture.ask(viewer)];
   const runnerId = '00000000-0000-4000-8000-000000000000';
@@ -327,7 +327,7 @@ test('in a fleet only what has let its lease lapse is taken over', async () => {
   expect(other).toMatchObject({ status: 'RUNNING', runnerId });
 });
 
-test('files without a row are cleared away; those of what waits, and what rows know of, are not', async () => {
+test('files without a row are deleted, but for those of waiting generations', async () => {
   const viewer = await fixture.newViewer();
   const canceled = await fixture.ask(viewer);
   await fixture.generations.cancel(viewer, idOf(canceled));

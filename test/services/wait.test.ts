@@ -18,7 +18,7 @@ test('answers when the generation has ended', async () => {
   expect(generation.status).toBe('SUCCEEDED');
 });
 
-test('answers when it is cancelled, and when the time is up', async () => {
+test('answers when it is cancelled, and when the time has passed', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer);
   const late = await fixture.waitFor(asked, 0.01, never);
@@ -28,7 +28,7 @@ test('answers when it is cancelled, and when the time is up', async () => {
   expect((await waiting).status).toBe('CANCELED');
 });
 
-test('open waits are limited, before anything is queued; who hangs up frees a place', async () => {
+test('open waits are limited before anything is queued, and an aborted request ends its wait', async () => {
   const viewer = await fixture.newViewer();
   const caller = new AbortController();
   const held = [0, 1].map(() => fixture.generations.request(viewer, input, caller.signal));

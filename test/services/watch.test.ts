@@ -35,7 +35,7 @@ const numbersOf = (viewer: Viewer, events: readonly EventView[]) =>
   events.map(({ cursor }) => decodeEventCursor(viewer.id, cursor));
 const isProgress = ({ type }: EventView) => type === 'GenerationProgress';
 
-test('tells the whole life of a generation, and ends after its final event', async () => {
+test('sends all events of a generation, and ends after the final one', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
   const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), plain, never);
@@ -54,7 +54,7 @@ test('tells the whole life of a generation, and ends after its final event', asy
   expect(numbersOf(viewer, states)).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('starts with the one event that says how things stand', async () => {
+test('starts with one event that gives the current state', async () => {
   const viewer = await fixture.newViewer();
   const third = shutAt(3);
   await fixture.run(draws(third.gate));
@@ -73,7 +73,7 @@ test('starts with the one event that says how things stand', async () => {
   expect(typesOf(await fixture.watchToEnd(viewer, asked))).toEqual(['GenerationSucceeded']);
 });
 
-test('goes on after a cursor with exactly what came since', async () => {
+test('with a cursor, sends exactly the events since then', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
   const other = await fixture.ask(viewer);
@@ -88,7 +88,7 @@ test('goes on after a cursor with exactly what came since', async () => {
   }
 });
 
-test('numbers are without gap or repeat under many writers, for every viewer', async () => {
+test('event numbers have no gaps or repeats with many writers, for every viewer', async () => {
   const viewer = await fixture.newViewer();
   const project = toGlobalId('Project', viewer.defaultProjectId);
   const watchAll = async () => {
@@ -112,7 +112,7 @@ test('numbers are without gap or repeat under many writers, for every viewer', a
   }
 });
 
-test('a stranger, a bad id and a bad cursor are refused before anything is sent', async () => {
+test('another user, a bad id and a bad cursor are refused before anything is sent', async () => {
   const [viewer, stranger] = [await fixture.newViewer(), await fixture.newViewer()];
   const asked = await fixture.ask(viewer);
   const watch = (who: Viewer, id: string, after: string | null) =>
@@ -125,7 +125,7 @@ test('a stranger, a bad id and a bad cursor are refused before anything is sent'
   }
 });
 
-test('a cursor that is too old, or not reached yet, is answered with a reset and the state', async () => {
+test('a cursor that is too old or too new is answered with a reset and the current state', async () => {
   const viewer = await fixture.newViewer();
   const asked = await fixture.ask(viewer);
   const from = async (number: number) => {
@@ -142,7 +142,7 @@ test('a cursor that is too old, or not reached yet, is answered with a reset and
 });
 
 test.each(['generation', 'project', 'owner'] as const)(
-  'a viewer of one %s that is slower than the log is kept is told so, and how things stand',
+  'a viewer of one %s that misses deleted events gets a reset and the current state',
   async (scope) => {
     const viewer = await fixture.newViewer();
     const asked = await fixture.ask(viewer);
@@ -167,7 +167,7 @@ test.each(['generation', 'project', 'owner'] as const)(
   },
 );
 
-test('computes and encodes no frame where nobody looks', async () => {
+test('computes and encodes no frame where no viewer selects previews', async () => {
   const viewer = await fixture.newViewer();
   const before = { ...fixture.frames() };
   await fixture.run(draws());
@@ -179,7 +179,7 @@ test('computes and encodes no frame where nobody looks', async () => {
     if (event.type === 'GenerationProgress') expect(event.previews).toEqual([]);
 });
 
-test('two viewers of different sizes get their own; two of the same share', async () => {
+test('viewers get frames of their size, and share the encoding of the same size', async () => {
   const viewer = await fixture.newViewer();
   const before = { ...fixture.frames() };
   const first = shutAt(1);
@@ -243,7 +243,7 @@ test('gives a viewer at most one frame of an image in the time it asked for', as
   expect(all.length).toBeGreaterThanOrEqual(few.length);
 });
 
-test('a viewer that does not read holds the newest of each image, and no state change is lost', async () => {
+test('a viewer that does not read keeps the newest frame of each image, and loses no state change', async () => {
   const viewer = await fixture.newViewer();
   const last = shutAt(100);
   await fixture.run(draws(last.gate));
@@ -269,7 +269,7 @@ test('a viewer that does not read holds the newest of each image, and no state c
   ]);
 });
 
-test('a viewer that leaves while it waits is gone at once, and no frames are made for it', async () => {
+test('a stream that is ended while it waits ends at once, and no frames are computed for it', async () => {
   const viewer = await fixture.newViewer();
   const controller = new AbortController();
   const asked = await fixture.ask(viewer);
@@ -288,7 +288,7 @@ test('a viewer that leaves while it waits is gone at once, and no frames are mad
   expect(fixture.frames().framesComputed).toBe(before);
 });
 
-test('a project begins with what is not final, and tells of its own generations only', async () => {
+test('the stream of a project begins with unfinished generations, and contains no others', async () => {
   const viewer = await fixture.newViewer();
   const { project } = await fixture.projects.create(viewer, { name: 'Other' });
   const projectId = toGlobalId('Project', project.id);
@@ -311,7 +311,7 @@ async function cancelInSilence({ id: generationId, ownerId, projectId }: Generat
   });
 }
 
-test('a change that nobody announced is found out, also where a later one was announced', async () => {
+test('a change whose message was lost is found, also where a later one was announced', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
   const viewer = await fixture.newViewer();

@@ -9,8 +9,8 @@ export type Viewer = {
   readonly role: UserRole;
   readonly defaultProjectId: string;
   /**
-   * Position of the viewer's event log before anything else of this operation was read: handed out
-   * as `eventCursor`, nothing that happens after a read can be missed.
+   * Position in the viewer's event log before anything else of this operation was read. As it is given out as
+   * `eventCursor`, no event after a read can be missed.
    */
   readonly eventCursor: string;
 };

@@ -11,7 +11,7 @@ export function decodeEventCursor(ownerId: string, cursor: string): number {
   const text = Buffer.from(cursor.slice(0, 100), 'base64url').toString('latin1');
   const number = Number(text.slice(0, text.indexOf('.')));
   const isNumber = Number.isSafeInteger(number) && number >= 0;
-  // Base64 and numbers have several spellings; a position has one cursor.
+  // Several texts decode to the same position; only the one that we write is a cursor.
   if (isNumber && encodeEventCursor(ownerId, number) === cursor) return number;
   throw new BadInput({
     path: ['after'],

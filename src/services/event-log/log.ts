@@ -18,7 +18,7 @@ export type NewEvent = {
   readonly projectId?: string | null;
   readonly generationId?: string | null;
   readonly assetId?: string | null;
-  /** What the row may no longer say when the event is read. */
+  /** Values of the row at the time of the event, which may have changed when the event is read. */
   readonly payload?: Prisma.InputJsonObject;
 };
 
@@ -55,7 +55,7 @@ export type LogStretch = {
 /** Reads pages; those who ask for the same one at the same time share a query. */
 export type LogReader = (ownerId: string, stretch: LogStretch) => Promise<LogPage | null>;
 
-/** What was committed up to `upTo` does not change, so a page that is being read serves whoever comes. */
+/** Events up to `upTo` are committed and do not change, so one read serves all that ask for its page meanwhile. */
 export function createLogReader(client: PrismaClient): LogReader {
   const underWay = new Map<string, Promise<LogPage | null>>();
   return (ownerId, stretch) => {
@@ -72,7 +72,7 @@ export function createLogReader(client: PrismaClient): LogReader {
 
 /**
  * The events after number `after`, oldest first, up to `upTo`, which has been committed. Null where what
- * follows `after` was cleared away: numbers have no gaps, and the oldest go first.
+ * follows `after` was deleted: numbers have no gaps, and the oldest are deleted first.
  */
 export async function readPage(
   client: PrismaClient,
@@ -81,7 +81,7 @@ export async function readPage(
 ): Promise<LogPage | null> {
   if (after >= upTo) return { events: [], readTo: after };
   const next = after + 1;
-  // Of a part of the log the next one comes, too: it is the proof that nothing is missing.
+  // With a filter, the next event is read as well: where it is there, nothing was deleted.
   const part = Object.keys(filter).length === 0 ? {} : { OR: [filter, { number: next }] };
   const rows = await client.event.findMany({
     where: { ownerId, number: { gte: next, lte: upTo }, ...part },

@@ -5,7 +5,7 @@ export function isFinal(status: GenerationStatus): boolean {
   return status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELED';
 }
 
-/** Of a row that is RUNNING: it says nothing before the engine has entered a first stage. */
+/** Stage of a RUNNING row: null in the row before the engine has entered a first one. */
 export function stageOf(text: string | null): Stage {
   return stages.find((stage) => stage === text) ?? 'LOADING_MODEL';
 }

@@ -17,7 +17,7 @@ import { byId, rowLoader } from '../relay/row-loader.ts';
 
 export type AssetFilter = {
   readonly origin?: AssetOrigin | null;
-  /** IMAGE where left out: a mask is a means, not a picture. */
+  /** IMAGE where left out: lists contain no masks unless they ask for them. */
   readonly role?: AssetRole | null;
   readonly kind?: readonly GenerationKind[] | null;
   /** Words of the title or of the prompt. */
@@ -109,7 +109,7 @@ function ownedBy(
   };
 }
 
-/** Undefined where the filter says nothing of it, so that uploads, which have no generation, pass. */
+/** Undefined where the filter has no such condition: assets without a generation (uploads) pass then. */
 function madeWith({ kind, model, sampler }: AssetFilter): Prisma.GenerationWhereInput | undefined {
   if (!kind && model == null && sampler == null) return undefined;
   return {

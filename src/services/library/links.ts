@@ -10,7 +10,7 @@ export type LinkOptions = {
   readonly width?: number | null;
   readonly height?: number | null;
   readonly fit?: ImageFit | null;
-  /** Null: as the request's Accept header says. */
+  /** Null: negotiated by the Accept header of the request for the file. */
   readonly format?: ImageFormat | null;
   readonly download?: boolean | null;
   readonly stripMetadata?: boolean | null;
@@ -33,7 +33,7 @@ export type LinkedFile = {
 export type Links = {
   /** Path and query of a link; the same, byte for byte, all (UTC) day long. @throws BadInput */
   sign(assetId: string, options: LinkOptions): string;
-  /** Until when links signed now work: from a day to two days. */
+  /** Time until which links that are signed now are valid: one to two days from now. */
   expiry(): Date;
   /** @throws DomainError (FORBIDDEN: not ours, or altered), LinkExpired */
   verify(path: string, query: string): LinkedFile;
@@ -62,7 +62,7 @@ export function createLinks({
   const key = Buffer.from(secret, 'hex');
   const signatureOf = (signed: string) =>
     createHmac('sha256', key).update(signed).digest('base64url').slice(0, signatureLength);
-  // Rounded to the day's start: a link that changed with every request would be fetched every time.
+  // Rounded to the start of a day: browsers cache by URL, so the link must not change with every request.
   const expiresAt = () => (Math.floor(now() / dayMs) + 2) * dayMs;
 
   return {
@@ -91,18 +91,18 @@ function badLink(): DomainError {
   );
 }
 
-/** 192 bits: shorter to look at than all 256, and as impossible to guess. */
+/** Characters of base64url, 192 bits. */
 const signatureLength = 32;
 const signedQuery = /^(.*)&signature=([\w-]+)$/;
 
-/** In one order, and only what is not the default: one meaning, one link. */
+/** In a fixed order, without defaults: equal options give equal links. */
 function parametersOf(options: LinkOptions, expiresAt: number): URLSearchParams {
   const { width, height, fit, format, download, stripMetadata } = options;
   const isBox = width != null && height != null;
   const entries: (readonly [string, string] | null)[] = [
     width == null ? null : ['width', `${snapped('width', width)}`],
     height == null ? null : ['height', `${snapped('height', height)}`],
-    // A fit says something of a box only: with one side it is all the same.
+    // With one side only, the fit makes no difference.
     isBox && fit === 'COVER' ? ['fit', 'COVER'] : null,
     format ? ['format', format] : null,
     download ? ['download', '1'] : null,
@@ -121,7 +121,7 @@ function snapped(name: 'width' | 'height', got: number): number {
   return snapWidth(got);
 }
 
-/** What we signed, we wrote: anything unexpected is a link of another version of the program. */
+/** The signature is valid, so anything unexpected is a link of another version of the program. */
 function parse(path: string, query: URLSearchParams): LinkedFile {
   const assetId = path.slice(prefix.length);
   const number = (name: string) => (query.has(name) ? Number(query.get(name)) : null);

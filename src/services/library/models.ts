@@ -23,7 +23,7 @@ export type ModelList = {
   list(): Promise<ModelView[]>;
   /** Null where there is no such folder. */
   find(name: string): ModelView | null;
-  /** The folder may be gone while a generation of it stays: then a model that cannot be used. */
+  /** The same for a model whose folder has been removed: its generations stay, and it cannot be used. */
   named(name: string): ModelView;
 };
 

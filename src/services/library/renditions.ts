@@ -10,9 +10,9 @@ export type FoundFile = {
   readonly storageKey: string;
   readonly bytes: number;
   readonly mime: string;
-  /** Changes with the file's bytes, and with nothing else. */
+  /** ETag: changes if and only if the bytes of the file do. */
   readonly tag: string;
-  /** What a browser saves it under. */
+  /** File name for downloads. */
   readonly name: string;
 };
 
@@ -21,12 +21,12 @@ export type Renditions = {
   find(file: LinkedFile, negotiated: (original: ImageFormat) => ImageFormat): Promise<FoundFile>;
 };
 
-/** Raised when `images/renditions.ts` draws the same request otherwise: old files are then left alone. */
+/** Raised when `images/renditions.ts` renders the same request differently: files of older versions are not used then. */
 const version = 1;
 
 export function createRenditions(deps: { client: PrismaClient; storage: Storage }): Renditions {
   const { client, storage } = deps;
-  /** A picture that twenty tiles of a page ask for at once is made once. */
+  /** Renditions under way: requests for the same one at the same time share its rendering. */
   const making = new Map<string, Promise<void>>();
 
   const make = async (key: string, asset: Asset, rendition: Rendition) => {
@@ -81,7 +81,7 @@ function original(asset: Asset): FoundFile {
   };
 }
 
-/** All that a rendition depends on is in its key, so what is there never changes. */
+/** The key holds everything that the rendition depends on, so a stored one stays valid. */
 function keyOf(asset: Asset, rendition: Rendition): string {
   return `renditions/${asset.id}/${nameOf(rendition)}`;
 }
@@ -92,7 +92,7 @@ function nameOf({ width, height, fit, format, stripMetadata }: Rendition): strin
   return `${[...words, ...(stripMetadata ? ['bare'] : [])].join('-')}.${extensionOf(format)}`;
 }
 
-/** For people who find it among their downloads. */
+/** First part of the file name for downloads. */
 function titleOf(asset: Asset): string {
   return asset.title ?? `easel-${asset.seed ?? asset.id}`;
 }

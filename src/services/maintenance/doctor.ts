@@ -4,7 +4,7 @@ import type { ObjectInfo, OnStray, Storage } from '../../storage/storage.ts';
 import { toGlobalId } from '../relay/global-id.ts';
 import { findOrphans } from './orphans.ts';
 
-/** What is wrong, with which file, in words for people. */
+/** What is wrong with a file, for people. */
 export type Finding = {
   readonly kind: 'missing' | 'cut off' | 'altered' | 'unreadable' | 'without a row' | 'no object';
   readonly key: string;
@@ -19,8 +19,8 @@ const batch = 500;
 
 /**
  * Compares rows and files, both ways, and every file with its checksum. Safe while a server works on them. With
- * `repair`, what no row knows of is deleted; a damaged original is never: what is left of it may be of use, and
- * its generation can be drawn again.
+ * `repair`, files without a row are deleted. Damaged originals are never deleted: what is left of one may be of use,
+ * and its generation can be run again.
  */
 export async function* examine(deps: Deps, options: { repair: boolean }): AsyncGenerator<Finding> {
   yield* examineRows(deps);
@@ -39,7 +39,7 @@ async function* examineRows({ client, storage }: Deps): AsyncGenerator<Finding> 
     });
     for (const asset of assets) {
       const finding = await examineOriginal(storage, asset);
-      // One that was deleted meanwhile is no finding.
+      // It may have been deleted since it was read.
       if (finding && (await client.asset.findUnique({ where: { id: asset.id } }))) yield finding;
     }
     last = assets.at(-1)?.id;
@@ -72,7 +72,7 @@ async function examineOriginal(storage: Storage, asset: Asset): Promise<Finding 
   }
 }
 
-/** On one line: a finding is one. */
+/** On one line, as each finding is printed on one. */
 function wordsOf(cause: unknown): string {
   return String(cause instanceof Error ? cause.message : cause).replace(/\s+/g, ' ');
 }
@@ -119,7 +119,7 @@ async function* examineFiles(
   }
 }
 
-/** A rendition is made anew whenever it is asked for; of an asset that is gone nobody will. */
+/** Renditions of assets that no longer exist. */
 async function unknownRenditions(client: PrismaClient, keys: string[]): Promise<string[]> {
   const rows = await client.$queryRaw<{ key: string }[]>`
     SELECT f."key" FROM unnest(${keys}::text[]) AS f("key")

@@ -1,16 +1,16 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 
-/** How often the log is looked through. */
+/** Time between two deletions. */
 const everyMs = 3_600_000;
 
 type Options = {
   readonly client: PrismaClient;
-  /** Events older than this are cleared away; a subscriber that comes back later gets an `EventsReset`. */
+  /** Events older than this are deleted; a subscriber that resumes later gets an `EventsReset`. */
   readonly keepSeconds: number;
   readonly onError: (error: unknown) => void;
 };
 
-/** Clears away old events, now and every hour, until it is stopped. */
+/** Deletes old events, now and every hour, until it is stopped. */
 export function startRetention({ client, keepSeconds, onError }: Options): {
   stop(): Promise<void>;
 } {
@@ -30,8 +30,8 @@ export function startRetention({ client, keepSeconds, onError }: Options): {
 }
 
 /**
- * Gives how many there were. By number: of each owner all up to the last old one, also where one of them says
- * that it is a little younger. So no gap opens between two that stay, and what is gone is a reader's to notice.
+ * Gives how many there were. Of each owner, all events up to the last old one, by number, also where the time of one of
+ * them is a little later: so the numbers that stay have no gap, and a reader notices what was deleted.
  */
 export function clearOldEvents(client: PrismaClient, keepSeconds: number): Promise<number> {
   const before = new Date(Date.now() - keepSeconds * 1000);

@@ -14,7 +14,7 @@ export class NotFound extends DomainError {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Is this what the database takes for a UUID, written as it writes them? */
+/** Whether it is a UUID in the form that the database writes. */
 export function isUuid(text: string): boolean {
   return uuid.test(text);
 }
@@ -32,7 +32,7 @@ export function parseGlobalId(globalId: string): { type: NodeType; id: string } 
   const type = nodeTypes.find((known) => known === text.slice(0, colon));
   const id = text.slice(colon + 1);
   if (type === undefined || (type !== 'Model' && !isUuid(id))) return null;
-  // Base64 has several spellings of the same bytes; an object has one id.
+  // Several base64 texts decode to the same bytes; only the one that we write is an id.
   return toGlobalId(type, id) === globalId ? { type, id } : null;
 }
 
@@ -43,7 +43,7 @@ export function rowIdOf(type: NodeType, globalId: string): string | null {
 }
 
 /**
- * The row's id, for what must be there.
+ * The row's id.
  * @throws NotFound
  */
 export function requireRowId(
@@ -56,7 +56,7 @@ export function requireRowId(
   return id;
 }
 
-/** As it stands in a sentence: `a project`, `an asset`. */
+/** With its article, for messages: `a project`, `an asset`. */
 export function nameOf(type: NodeType): string {
   const noun = type.toLowerCase();
   return `${/^[aeiou]/.test(noun) && noun !== 'user' ? 'an' : 'a'} ${noun}`;

@@ -3,7 +3,7 @@ import { BadInput } from '../../errors.ts';
 import { isUuid } from './global-id.ts';
 import { pageSize } from './limits.ts';
 
-/** The four arguments of a connection, as GraphQL hands them over: left out and null are the same. */
+/** The four arguments of a connection. Left out and null are the same. */
 export type PageArgs = {
   readonly first?: number | null;
   readonly after?: string | null;
@@ -29,7 +29,7 @@ export type PageInfo = {
   readonly endCursor: string | null;
 };
 
-/** Order of a list: by a column that is never null, then by id, so that no two rows are level. */
+/** Order of a list: by a column that is never null, then by id, so that the order is total. */
 export type Order<Field extends string> = {
   readonly field: Field;
   readonly direction: Direction;
@@ -40,16 +40,15 @@ type Position = { readonly value: Key; readonly id: string };
 
 /** What goes into `findMany`, beside the list's own filter. */
 export type Keyset<Where> = {
-  /** Where the page lies, as conditions that all hold. */
+  /** Bounds of the page, as conditions that all hold. */
   readonly where: Where[];
   readonly orderBy: Record<string, 'asc' | 'desc'>[];
   readonly take: number;
 };
 
 /**
- * One page of a list, in one query of a row more than asked for. Rows are found by what they are
- * (after this time and id), never by how many stand before them: what is inserted between two
- * requests makes nothing repeat or vanish, and page 10,000 costs what page 1 does.
+ * One page of a list by keyset pagination, in one query that asks for one row more than the page has. Rows that are inserted
+ * between two requests make none repeat or vanish, and page 10,000 costs what page 1 does.
  */
 export async function paginate<
   Field extends string,
@@ -84,7 +83,7 @@ export async function paginate<
     edges,
     nodes,
     pageInfo: {
-      // Where the query did not look, the cursor's own row is known to stand.
+      // On the other side lies at least the row of the cursor.
       hasNextPage: isBackward ? before !== null : hasMore,
       hasPreviousPage: isBackward ? hasMore : after !== null,
       startCursor: edges[0]?.cursor ?? null,
@@ -119,7 +118,7 @@ function readSize({ first, last }: PageArgs): { size: number; isBackward: boolea
 
 /**
  * The rows after a position: (field, id) > (value, id) as a row comparison. The first half alone is implied
- * by the second; it is there so that the database walks an index to the place.
+ * by the second; it is there so that the database uses the index.
  */
 function beyond<Where>(field: string, direction: Direction, { value, id }: Position): Where {
   const than = direction === 'ASC' ? 'gt' : 'lt';

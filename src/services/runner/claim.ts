@@ -3,7 +3,7 @@ import { type ChangeDeps, change } from '../event-log/change.ts';
 import { waitingInOrder } from '../generations/queue.ts';
 import { changeStatus, released, subjectOf } from '../generations/transition.ts';
 
-/** How often a generation may take its engine, or the process, down with it. */
+/** Attempts after which a generation has failed whose engine or process died each time. */
 export const maxAttempts = 3;
 
 /** The runner that claims, and how long a claim holds that it does not renew. */

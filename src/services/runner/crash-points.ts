@@ -1,4 +1,4 @@
-/** Where a crash can be made to happen by whoever tests it, in the order in which a generation passes them. */
+/** Points at which a test can end the process, in the order in which a generation passes them. */
 export const crashPoints = [
   'claimed',
   'file-renamed',

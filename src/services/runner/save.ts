@@ -60,7 +60,7 @@ export async function saveImage(
     provenance,
   };
   const png = await encodePng(rgb, width, height, metadata);
-  // A name of its own for every attempt: what another runner may have written stays what its row says.
+  // Another name in every attempt: the file of another runner's row is never overwritten.
   const storageKey = `${folderOf(generation.id)}${finished.index}-${randomUUID()}.png`;
   await deps.storage.write(storageKey, png);
   await deps.reached('file-renamed');
@@ -121,7 +121,7 @@ function succeeded({ provenance }: FinishedImage['image']) {
   } as const;
 }
 
-/** In a thread of the pool: of a 4K picture it would hold up the API for tens of milliseconds. */
+/** In a thread of the pool: for a 4K image it takes tens of milliseconds. */
 async function sha256Of(bytes: Buffer): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(bytes));
   return Buffer.from(digest).toString('hex');

@@ -1,6 +1,6 @@
 /**
- * A stream that ends when it is told to, also while it waits for news: a plain async generator
- * would take `return()` only after its next event.
+ * An async generator that ends at once on `return()` or abort, also while it waits: a plain one would end only after its
+ * next event.
  */
 export function endable<T>(
   make: (isEnded: () => boolean) => AsyncGenerator<T, void, void>,
@@ -14,7 +14,7 @@ export function endable<T>(
     wake();
     signal.removeEventListener('abort', abort);
   };
-  // Also where nobody asks for the next event: what the stream holds is let go.
+  // Also where no `next()` follows, so that what the stream holds is released.
   const abort = () => {
     end();
     void inner.return();

@@ -6,12 +6,12 @@ export type SnapshotRow = Pick<
   'id' | 'status' | 'stage' | 'count' | 'steps' | 'finishedSteps' | 'failureCode' | 'failureMessage'
 >;
 
-/** The state at one moment, and the number of the owner's last event at that very moment. */
+/** The state at one moment, and the number of the owner's last event at that moment. */
 export type Snapshot = { readonly number: number; readonly rows: SnapshotRow[] };
 
 /**
  * One statement, hence one moment: what is committed is in the rows if and only if its number is not above
- * `number`. A generation in whatever state it is; of wider scopes what is not final, oldest first.
+ * `number`. The scope of a generation gives that one, in any status; wider scopes give what has not ended, oldest first.
  */
 export async function readSnapshot(
   client: PrismaClient,

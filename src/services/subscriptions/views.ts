@@ -95,10 +95,9 @@ export function createViews(deps: ViewDeps, { previews, positions }: Selected): 
   return {
     async ofEvent(event) {
       const { generationId, createdAt: at } = event;
-      const view = isLogged(event.type) ? logged[event.type] : null;
-      if (view === null || generationId === null) return null;
-      const body = await view(event, queued);
-      return body && ({ ...body, at, generationId } as EventBody);
+      const body = isLogged(event.type) ? await logged[event.type](event, queued) : null;
+      const subject = generationId === null ? {} : { generationId };
+      return body && ({ ...body, ...subject, at } as EventBody);
     },
     async ofRow(row) {
       const base = { generationId: row.id, at: new Date() };
@@ -156,16 +155,21 @@ type LoggedView = (
 const logged = {
   GenerationQueued: ({ generationId }, queued) =>
     generationId === null ? null : queued(generationId),
-  GenerationStarted: () => ({ type: 'GenerationStarted' }),
+  GenerationStarted: ofGeneration('GenerationStarted'),
   GenerationImageReady: ({ assetId }) =>
     assetId === null ? null : { type: 'GenerationImageReady', assetId },
-  GenerationSucceeded: () => ({ type: 'GenerationSucceeded' }),
+  GenerationSucceeded: ofGeneration('GenerationSucceeded'),
   GenerationFailed: ({ payload }) => ({
     type: 'GenerationFailed',
     failure: failureOf(failedRow(payload)),
   }),
-  GenerationCanceled: () => ({ type: 'GenerationCanceled' }),
+  GenerationCanceled: ofGeneration('GenerationCanceled'),
 } satisfies Record<LoggedType, LoggedView>;
+
+/** Of an event that says nothing but its generation. */
+function ofGeneration(type: LoggedType): LoggedView {
+  return ({ generationId }) => (generationId === null ? null : { type });
+}
 
 function isLogged(type: string): type is LoggedType {
   return Object.hasOwn(logged, type);
