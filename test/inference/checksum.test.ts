@@ -40,7 +40,7 @@ describe('checksums', () => {
   };
 
   it("are of the file, or of the shards' checksums in the order of their names", async () => {
-    const model = await openModel(folder);
+    const model = await openModel({ name: 'model', folder, shared: null });
     const checksums = createChecksums();
     const whole = sha256(readFileSync(transformer()));
     expect(await checksums.of(model.transformer.weights.files)).toBe(whole);
@@ -52,7 +52,7 @@ describe('checksums', () => {
       `${transformer()}.index.json`,
       JSON.stringify({ weight_map: Object.fromEntries(map) }),
     );
-    const sharded = await openModel(folder);
+    const sharded = await openModel({ name: 'model', folder, shared: null });
     const { files } = sharded.transformer.weights;
     expect(files.map(({ path }) => basename(path))).toEqual([shard]);
     expect(await checksums.of(files)).toBe(whole);

@@ -12,11 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { isModelFolder } from '../../src/inference/checkpoints/model-folder.ts';
-import { listModel } from '../../src/inference/models/listing.ts';
-import { openModel } from '../../src/inference/models/model.ts';
+import { type ModelListing, openCatalog } from '../../src/inference/models/listing.ts';
+import type { Model } from '../../src/inference/models/model.ts';
+import type { ModelDescription } from '../../src/inference/request.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'easel-models-'));
@@ -37,7 +37,19 @@ function edit(file: string, change: (value: Record<string, unknown>) => object):
   writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
 }
 
-const describeModel = async (folder: string) => (await listModel(folder)).description;
+/** As it is listed among the folders beside it. */
+async function listingOf(folder: string): Promise<ModelListing | undefined> {
+  const { listings } = await openCatalog([dirname(folder)]);
+  return listings.find(({ found }) => found.name === basename(folder));
+}
+
+async function describeModel(folder: string): Promise<ModelDescription> {
+  return (await listingOf(folder))!.description;
+}
+
+async function openModel(folder: string): Promise<Model> {
+  return (await listingOf(folder))!.model!;
+}
 
 async function reason(): Promise<string> {
   const { available, unavailableReason, defaults } = await describeModel(folder);
@@ -114,8 +126,7 @@ describe('a model folder', () => {
     expect(await describeModel(folder)).toMatchObject({ available: true });
     const vae = realpathSync(join(parts, 'vae', 'diffusion_pytorch_model.safetensors'));
     expect((await openModel(folder)).vae.weights.files[0]?.path).toBe(vae);
-    expect(await isModelFolder(folder)).toBe(true);
-    expect(await isModelFolder(parts)).toBe(false);
+    expect(await listingOf(parts)).toBeUndefined();
   });
 
   it('gets what it lacks from the parts that the official releases share, by their name', async () => {
@@ -125,7 +136,7 @@ describe('a model folder', () => {
       renameSync(join(folder, name), join(parts, name));
     }
     expect(await describeModel(folder)).toMatchObject({ available: true });
-    expect(await isModelFolder(parts)).toBe(false);
+    expect(await listingOf(parts)).toBeUndefined();
   });
 });
 

@@ -73,7 +73,7 @@ describe.each(Object.entries(contents))('%s', (what, make) => {
     const { listings } = await openCatalog([models]);
     expect(listings).toHaveLength(files.length + 1);
     expect(listings.at(-1)?.description).toMatchObject({ name: 'whole', available: true });
-    for (const { description, folder } of listings.slice(0, -1)) {
+    for (const { description, found } of listings.slice(0, -1)) {
       const file = files[Number(description.name.slice(1))]!;
       const isMissing = what === 'a link to nowhere';
       const isUsable =
@@ -81,7 +81,7 @@ describe.each(Object.entries(contents))('%s', (what, make) => {
       expect([file, description.available]).toEqual([file, isUsable]);
       if (isUsable) continue;
       expect(description.unavailableReason).toMatch(/^Expected /);
-      expect(description.unavailableReason).not.toContain(folder);
+      expect(description.unavailableReason).not.toContain(found.folder);
       expect(description.unavailableReason!.length).toBeLessThan(600);
     }
   });

@@ -35,8 +35,12 @@ beforeAll(() => {
 const job: Job = { share: '', order: 0, isCanceled: () => false };
 
 async function refOf(name: string): Promise<ModelRef> {
-  const path = join(folder.path, name);
-  return { folder: path, revision: (await openModel(path)).revision };
+  const { found, revision } = await openModel({
+    name,
+    folder: join(folder.path, name),
+    shared: join(folder.path, 'parts'),
+  });
+  return { found, revision };
 }
 
 async function open(max: number) {
@@ -116,8 +120,7 @@ it('a model whose files are others is loaded anew, and what was loaded before is
 
 it('a model whose files have changed since it was checked is not loaded', async () => {
   const { models } = await open(2);
-  const { folder: path } = await refOf('one');
-  const outdated = { folder: path, revision: 'another' };
+  const outdated = { ...(await refOf('one')), revision: 'another' };
   await expect(models.acquire(outdated, job)).rejects.toMatchObject({ name: 'FileChanged' });
   await models.close();
 });

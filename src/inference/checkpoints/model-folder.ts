@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import { type FileStamp, FileUnreadable, versionOf } from '../onnx/file.ts';
@@ -83,50 +83,45 @@ export function checkClass(part: string, got: unknown, where: string): void {
 }
 
 /**
- * Where the parts of a model lie: in its folder or, but for the transformer, in the folder beside it
- * that has them for several models.
- * @param shared name of that folder; that of the official releases where left out
+ * Where the parts of a model lie: in its folder or, but for the transformer, in the folder that has
+ * them for several models.
+ * @param shared that folder, if there is one
+ * @param sharedName what it should be called
  * @throws ModelFolderDamaged naming what is missing
  */
 export async function findParts(
   folder: string,
-  shared = officialParts,
+  shared: string | null,
+  sharedName = officialParts,
 ): Promise<Record<PartName, string>> {
   const found: Partial<Record<PartName, string>> = {};
   for (const part of partNames) {
     const places = [join(folder, part)];
-    if (part !== 'transformer') places.push(join(dirname(folder), shared, part));
+    if (part !== 'transformer' && shared !== null) places.push(join(shared, part));
     for (const place of places) if (await isFolder(place)) found[part] ??= place;
   }
   const missing = partNames.filter((part) => found[part] === undefined);
   if (missing.length > 0) {
     throw new ModelFolderDamaged(
-      `Expected ${missing.map((part) => `${part}/`).join(', ')} in the model folder or in ${shared}/ beside it, but got neither`,
+      `Expected ${missing.map((part) => `${part}/`).join(', ')} in the model folder or in ${sharedName}/, but got neither`,
     );
   }
   return found as Record<PartName, string>;
 }
 
-/** Whether a folder is meant as a model: parts alone are not. */
+/** Whether a folder has what only a model has: parts alone may be there for others. */
 export async function isModelFolder(folder: string): Promise<boolean> {
   const names = new Set(await readdir(folder).catch(() => []));
-  return (
-    names.has('transformer') ||
-    names.has('easel.json') ||
-    (names.has('model_index.json') && basename(folder) !== officialParts)
-  );
+  return names.has('transformer') || names.has('easel.json') || names.has('model_index.json');
 }
 
 /**
  * What the files of a model folder are like, without reading one: equal as long as none is added,
  * removed, replaced or edited. Shared parts included.
  */
-export async function fingerprintOf(folder: string, shared = officialParts): Promise<string> {
-  const beside = join(dirname(folder), shared);
-  const folders = [
-    folder,
-    ...partNames.flatMap((part) => [join(folder, part), join(beside, part)]),
-  ];
+export async function fingerprintOf(folder: string, shared: string | null): Promise<string> {
+  const holders = shared === null ? [folder] : [folder, shared];
+  const folders = [folder, ...holders.flatMap((one) => partNames.map((part) => join(one, part)))];
   const listings = await Promise.all(folders.map(listVersions));
   return listings.flat().join('\n');
 }

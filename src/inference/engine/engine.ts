@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { DomainError, StartError } from '../../errors.ts';
 import { createChecksums } from '../checkpoints/checksum.ts';
-import { type ModelListing, openCatalog, type SkippedFolder } from '../models/listing.ts';
+import type { SkippedFolder } from '../models/discovery.ts';
+import { type ModelListing, openCatalog } from '../models/listing.ts';
 import { type Model, tokenize } from '../models/model.ts';
 import type { JobEvent } from '../pipelines/job-event.ts';
 import type {
@@ -184,7 +185,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         type: 'generate',
         job: id,
         request,
-        model: { folder: model.folder, revision: model.revision },
+        model: { found: model.found, revision: model.revision },
         canceled: job.canceled,
         demand: demand?.cell ?? null,
       });
@@ -240,8 +241,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     generate,
     preload(name) {
       const known = catalog.listings.find(({ description }) => description.name === name);
-      const { folder, revision } = usable(name, known);
-      thread.post({ type: 'load', model: { folder, revision } });
+      const { found, revision } = usable(name, known);
+      thread.post({ type: 'load', model: { found, revision } });
     },
     async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {
       const { tokens, truncated } = tokenize(

@@ -54,7 +54,7 @@ async function serve(): Promise<void> {
       report({
         type: 'ended',
         job: order,
-        fault: fault && { ...fault, message: await withoutFolder(fault.message, ref.folder) },
+        fault: fault && { ...fault, message: await withoutFolder(fault.message, ref.found) },
       });
     }
   }

@@ -36,7 +36,7 @@ const easelSchema = z.object({
     .optional(),
   vocabulary: z.array(z.string()).optional(),
   maxPromptTokens: z.int().min(2).max(4096).optional(),
-  /** Name of a folder beside this one that has the parts missing here. */
+  /** Name of the folder that has the parts missing here: beside this one, or another among the models. */
   parts: z
     .string()
     .regex(/^[\w-][\w.-]*$/, 'expected the name of a folder beside this one')

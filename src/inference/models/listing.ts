@@ -1,20 +1,17 @@
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname, sep } from 'node:path';
 import { DomainError, StartError } from '../../errors.ts';
-import { fingerprintOf, isModelFolder, partNames } from '../checkpoints/model-folder.ts';
+import { fingerprintOf } from '../checkpoints/model-folder.ts';
 import type { ModelDescription } from '../request.ts';
-import { readEaselFile } from './easel-file.ts';
+import { type FoundModel, findModels, isModel, type SkippedFolder } from './discovery.ts';
 import { type Model, openModel } from './model.ts';
 
 /** A folder in the list of models; `model` is null where it cannot be used. */
 export type ModelListing = {
   readonly description: ModelDescription;
-  readonly folder: string;
+  readonly found: FoundModel;
   readonly model: Model | null;
 };
-
-/** A folder that is not listed, and why. */
-export type SkippedFolder = { readonly folder: string; readonly reason: string };
 
 export type ModelCatalog = {
   /** As of the last scan, by name. */
@@ -28,8 +25,7 @@ export type ModelCatalog = {
 type Known = { readonly fingerprint: string; readonly listing: ModelListing };
 
 /**
- * The models in these folders: `<name>/` or `<owner>/<name>/`; where two have the same name, the
- * first counts.
+ * The models in these folders, see `findModels`.
  * @param options.onSkip sees each folder that is no model, once for each reason
  * @throws StartError where there is no such folder
  */
@@ -45,35 +41,27 @@ export async function openCatalog(
   }
   let known = new Map<string, Known>();
   let scanning: Promise<void> | undefined;
-  const told = new Set<string>();
+  const reported = new Set<string>();
 
   function skip(skipped: SkippedFolder): void {
     const key = `${skipped.folder}\0${skipped.reason}`;
-    if (told.has(key)) return;
-    told.add(key);
+    if (reported.has(key)) return;
+    reported.add(key);
     onSkip(skipped);
   }
 
-  async function refresh(name: string, folder: string): Promise<Known> {
-    const before = known.get(name);
-    const fingerprint = await currentFingerprint(folder);
-    if (before?.listing.folder === folder && before.fingerprint === fingerprint) return before;
-    return { fingerprint, listing: await listModel(folder, name) };
+  async function refresh(found: FoundModel): Promise<Known> {
+    const before = known.get(found.name);
+    const { folder, shared } = found;
+    const fingerprint = `${folder}\n${await fingerprintOf(folder, shared)}`;
+    if (before?.fingerprint === fingerprint) return before;
+    return { fingerprint, listing: await listModel(found) };
   }
 
   async function scanOnce(): Promise<void> {
-    const folders = new Map<string, string>();
-    for (const modelFolder of modelFolders) {
-      for (const [name, folder] of await findModels(resolve(modelFolder), skip)) {
-        const first = folders.get(name);
-        if (first === undefined) folders.set(name, folder);
-        else skip({ folder, reason: `a model of the name "${name}" was found in ${first} before` });
-      }
-    }
-    const refreshed = await Promise.all(
-      [...folders].map(async ([name, folder]) => [name, await refresh(name, folder)] as const),
-    );
-    known = new Map(refreshed);
+    const found = await findModels(modelFolders, skip);
+    const refreshed = await Promise.all(found.map(refresh));
+    known = new Map(refreshed.map((one) => [one.listing.found.name, one]));
   }
 
   const catalog: ModelCatalog = {
@@ -87,12 +75,9 @@ export async function openCatalog(
       return scanning;
     },
     async find(name) {
-      const before = known.get(name);
-      if (before === undefined || !(await isModelFolder(before.listing.folder))) {
-        await catalog.scan();
-      } else {
-        known.set(name, await refresh(name, before.listing.folder));
-      }
+      const found = known.get(name)?.listing.found;
+      if (found !== undefined && (await isModel(found))) known.set(name, await refresh(found));
+      else await catalog.scan();
       return known.get(name)?.listing;
     },
   };
@@ -100,66 +85,17 @@ export async function openCatalog(
   return catalog;
 }
 
-/** Model folders in a folder, by name, in the order of their names. */
-async function findModels(
-  modelFolder: string,
-  skip: (skipped: SkippedFolder) => void,
-): Promise<[name: string, folder: string][]> {
-  const found: [string, string][] = [];
-  for (const name of await foldersIn(modelFolder)) {
-    const folder = join(modelFolder, name);
-    if (await isModelFolder(folder)) {
-      found.push([name, folder]);
-      continue;
-    }
-    const inside = await foldersIn(folder);
-    const nested: [string, string][] = [];
-    for (const child of inside) {
-      const place = join(folder, child);
-      if (await isModelFolder(place)) nested.push([`${name}/${child}`, place]);
-    }
-    found.push(...nested);
-    const isShared = partNames.some((part) => inside.includes(part));
-    if (nested.length === 0 && !isShared) {
-      skip({
-        folder,
-        reason: 'it has no transformer/, model_index.json or easel.json, nor has a folder in it',
-      });
-    }
-  }
-  return found;
-}
-
-/** Names of the folders in a folder, hidden ones left out. */
-async function foldersIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
-  const isFolder = await Promise.all(
-    names.map((name) =>
-      stat(join(folder, name)).then(
-        (found) => found.isDirectory(),
-        () => false,
-      ),
-    ),
-  );
-  return names.filter((name, index) => isFolder[index] && !name.startsWith('.')).sort();
-}
-
-async function currentFingerprint(folder: string): Promise<string> {
-  const easel = await readEaselFile(folder).catch(() => null);
-  return fingerprintOf(folder, easel?.easel.parts);
-}
-
 /** What a folder holds, or why it cannot be used; whatever is in it, it is listed. */
-export async function listModel(folder: string, name = basename(folder)): Promise<ModelListing> {
+export async function listModel(found: FoundModel): Promise<ModelListing> {
   try {
-    const model = await openModel(folder, name);
-    return { description: model.description, folder, model };
+    const model = await openModel(found);
+    return { description: model.description, found, model };
   } catch (error) {
     // A defect of this program must not keep other models from being listed.
     const problem =
       error instanceof DomainError ? error.message : `Expected a usable model, but got ${error}`;
-    const reason = await withoutFolder(problem, folder);
-    return { description: unavailable(name, reason), folder, model: null };
+    const reason = await withoutFolder(problem, found);
+    return { description: unavailable(found.name, reason), found, model: null };
   }
 }
 
@@ -182,10 +118,14 @@ function unavailable(name: string, unavailableReason: string): ModelDescription 
 }
 
 /** A message for clients: paths relative to the model, because where it lies is the server's own. */
-export async function withoutFolder(message: string, folder: string): Promise<string> {
-  const real = await realpath(folder).catch(() => folder);
-  return [folder, real, dirname(folder), dirname(real)].reduce(
-    (text, prefix) => (prefix === sep ? text : text.replaceAll(prefix + sep, '')),
-    message,
-  );
+export async function withoutFolder(
+  message: string,
+  { folder, shared }: Pick<FoundModel, 'folder' | 'shared'>,
+): Promise<string> {
+  const folders = [folder, ...(shared === null ? [] : [shared])];
+  const real = await Promise.all(folders.map((one) => realpath(one).catch(() => one)));
+  const prefixes = [...folders, ...real].flatMap((one) => [one, dirname(one)]);
+  return prefixes
+    .sort((a, b) => b.length - a.length)
+    .reduce((text, prefix) => (prefix === sep ? text : text.replaceAll(prefix + sep, '')), message);
 }

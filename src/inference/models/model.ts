@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { type Checkpoint, identityOf } from '../checkpoints/checkpoint.ts';
 import {
   checkClass,
@@ -21,12 +20,12 @@ import { bins } from '../resolution.ts';
 import { latentChannels, latentFactor } from '../sampling/latents.ts';
 import { samplerOf } from '../sampling/samplers.ts';
 import type { Schedule } from '../sampling/schedule.ts';
+import type { FoundModel } from './discovery.ts';
 import { type EaselFile, type LatentRgb, readEaselFile } from './easel-file.ts';
 
 /** A model folder in the layout of the official releases, opened and checked but not loaded. */
 export type Model = {
-  /** Absolute. */
-  readonly folder: string;
+  readonly found: FoundModel;
   readonly description: ModelDescription & { readonly available: true };
   readonly transformer: Checkpoint<TransformerConfig>;
   readonly textEncoder: TextEncoderCheckpoint;
@@ -50,10 +49,10 @@ const alphaPromptTokens = 120;
  * parts fit each other and what is built here.
  * @throws DomainError `MODEL_UNAVAILABLE`: a file is missing, cut off, or says what cannot be used.
  */
-export async function openModel(folder: string, name = basename(folder)): Promise<Model> {
+export async function openModel({ name, folder, shared }: FoundModel): Promise<Model> {
   const { easel, identity } = await readEaselFile(folder);
   const index = await readModelIndex(folder);
-  const parts = await findParts(folder, easel.parts);
+  const parts = await findParts(folder, shared, easel.parts);
   const transformer = await openTransformer(parts.transformer);
   const textEncoder = await openTextEncoder(parts.text_encoder);
   const vae = await openVae(parts.vae);
@@ -68,7 +67,7 @@ export async function openModel(folder: string, name = basename(folder)): Promis
     easel.maxPromptTokens ?? (isAlpha ? alphaPromptTokens : defaults.maxPromptTokens);
   const networks = [transformer, textEncoder, vae];
   return {
-    folder,
+    found: { name, folder, shared },
     description: {
       name,
       title: easel.title ?? name,

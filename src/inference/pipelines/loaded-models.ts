@@ -75,7 +75,7 @@ export function createLoadedModels({
   /** Idle ones: those whose files have changed since, and those used longest ago. */
   async function evict(): Promise<void> {
     const isOutdated = ({ ref }: Entry, index: number) =>
-      entries.slice(index + 1).some((later) => later.ref.folder === ref.folder);
+      entries.slice(index + 1).some((later) => later.ref.found.folder === ref.found.folder);
     const outdated = entries.filter(
       (entry, index) => entry.users === 0 && isOutdated(entry, index),
     );
@@ -127,7 +127,7 @@ export function createLoadedModels({
 }
 
 function isSame(one: ModelRef, other: ModelRef): boolean {
-  return one.folder === other.folder && one.revision === other.revision;
+  return one.found.folder === other.found.folder && one.revision === other.revision;
 }
 
 async function unload({ loading }: Entry): Promise<void> {

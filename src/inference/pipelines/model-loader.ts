@@ -1,3 +1,4 @@
+import type { FoundModel } from '../models/discovery.ts';
 import type { LatentRgb } from '../models/easel-file.ts';
 import { type Model, openModel } from '../models/model.ts';
 import { loadTextEncoder, type TextEncoder } from '../networks/text-encoder.ts';
@@ -9,7 +10,7 @@ import { fitLatentRgb } from './preview.ts';
 import { createSharedNetworks, type NetworkLease } from './shared-networks.ts';
 
 /** Which model, and as which it was checked: another revision is loaded anew. */
-export type ModelRef = { readonly folder: string; readonly revision: string };
+export type ModelRef = { readonly found: FoundModel; readonly revision: string };
 
 /** A model, ready to run. */
 export type LoadedModel = {
@@ -77,9 +78,9 @@ export function createModelLoader({
   }
 
   return {
-    async load({ folder, revision }) {
-      const model = await openModel(folder);
-      if (model.revision !== revision) throw new FileChanged(folder);
+    async load({ found, revision }) {
+      const model = await openModel(found);
+      if (model.revision !== revision) throw new FileChanged(found.folder);
       // Before anything is loaded, what the last model leaves behind goes, but for what this one shares.
       const parts = [model.textEncoder, model.transformer, model.vae];
       const endReservation = networks.reserve(parts.map(({ identity }) => identity));
