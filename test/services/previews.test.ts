@@ -1,7 +1,15 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createPreviewLeases } from '../../src/services/runner/preview-leases.ts';
 import { createPreviewRequests } from '../../src/services/subscriptions/preview-requests.ts';
-import { openFixture, type ServiceFixture } from './support/service-fixture.ts';
+import {
+  collect,
+  idOf,
+  never,
+  openFixture,
+  plain,
+  type ServiceFixture,
+  take,
+} from './support/service-fixture.ts';
 import { draws, shutAt } from './support/stand-in-engine.ts';
 
 let fixture: ServiceFixture;
@@ -30,6 +38,21 @@ test('a read of the latest previews counts as watching: the next one gets frames
   second.open();
   await fixture.ended(asked);
   expect(await read()).toEqual([]);
+});
+
+test('a runner that starts later draws previews for viewers that were there before', async () => {
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer);
+  const previews = { ...webp, everyMs: 0 };
+  const options = { ...plain, previews };
+  const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), options, never);
+  await take(stream, 1);
+  await fixture.run(draws());
+  const events = await collect(stream);
+  const frames = events.flatMap((event) =>
+    event.type === 'GenerationProgress' ? event.previews : [],
+  );
+  expect(frames.length).toBeGreaterThan(0);
 });
 
 const generation = { id: 'g', projectId: 'p', ownerId: 'o' };

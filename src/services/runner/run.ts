@@ -97,6 +97,7 @@ class GenerationRunner implements Runner {
       if (message.type === 'canceled') this.#stopRun(message.generationId, 'canceled');
       if (message.type === 'previews-wanted') this.#previews.heard(message);
     });
+    this.#options.events.publish('progress', { type: 'runner-started' });
     this.#timer = setInterval(() => this.#tick(), this.#claimant.leaseMs / 3);
     this.#timer.unref();
     this.#claimSoon();

@@ -38,7 +38,10 @@ type Run = {
 const remembered = 10_000;
 
 /** Resolves when listening. Learns from what it hears how long steps take. */
-export async function startLive(events: Events, estimate: Estimate): Promise<Live> {
+export async function startLive(
+  events: Events,
+  { estimate, onRunnerStarted }: { estimate: Estimate; onRunnerStarted: () => void },
+): Promise<Live> {
   const runs = new LRUCache<string, Run>({ max: remembered });
   const running = new Set<string>();
   const frames = new LRUCache<string, Map<number, ImagePreview>>({ max: 1_000 });
@@ -76,6 +79,7 @@ export async function startLive(events: Events, estimate: Estimate): Promise<Liv
     if (message.type === 'progress') progressed(message);
     if (message.type === 'image-stored') stored(message.generationId, message.index, message.at);
     if (message.type === 'run-ended') ended(message.generationId);
+    if (message.type === 'runner-started') onRunnerStarted();
   });
   return {
     progress(generationId) {

@@ -7,6 +7,8 @@ const leaseMs = 15_000;
 export type PreviewRequests = {
   /** Asks all runners for frames of what the scope covers, until what it gives back is called. */
   want(scope: Scope, everyMs: number): () => void;
+  /** Asks again for everything: for runners that did not hear it. */
+  renew(): void;
   close(): void;
 };
 
@@ -56,6 +58,7 @@ export function createPreviewRequests(events: Events): PreviewRequests {
         timer = undefined;
       };
     },
+    renew,
     close: () => clearInterval(timer),
   };
 }

@@ -59,9 +59,9 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
   const { client, events, queue, maxOpenWaits } = options;
   const estimate = createEstimate();
   const frames = createFrameEncoder();
-  const live = await startLive(events, estimate);
-  const fanOut = await startFanOut({ client, events, onFrame: live.heardFrame });
   const previewRequests = createPreviewRequests(events);
+  const live = await startLive(events, { estimate, onRunnerStarted: previewRequests.renew });
+  const fanOut = await startFanOut({ client, events, onFrame: live.heardFrame });
   const states = createStates({ client, queue, live, estimate });
   const latest = createLatestPreviews({ fanOut, frames, live, previewRequests });
   const readLog = createLogReader(client);
