@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Engine, startEngine } from '../src/inference/engine/engine.ts';
-import type { ImageRequest } from '../src/inference/request.ts';
+import { type ImageRequest, imageSettings } from '../src/inference/request.ts';
 import { promptNumber } from './client.ts';
 import type { Benchmark } from './figure.ts';
 import { median, medianOf, percentile } from './figure.ts';
@@ -43,18 +43,10 @@ export const cancel: Benchmark = {
 };
 
 const request: ImageRequest = {
-  model: 'easel-mini',
-  prompt: promptNumber(0),
-  negativePrompt: '',
-  cleanCaption: true,
-  width: 256,
-  height: 256,
-  steps: 20,
-  guidanceScale: 3,
-  guidanceStart: 0,
-  guidanceEnd: 1,
-  sampler: 'DPMPP_2M',
-  seed: 1,
+  ...imageSettings.parse({
+    ...{ model: 'easel-mini', prompt: promptNumber(0), width: 256, height: 256 },
+    ...{ steps: 20, guidanceScale: 3, seed: 1 },
+  }),
   share: 'bench',
 };
 

@@ -1,4 +1,5 @@
 import type { MetadataToWrite, PictureMetadata } from '../../src/images/metadata.ts';
+import { imageSettings } from '../../src/inference/request.ts';
 
 /** A smooth gradient with a disc on it: RGB, row-major. */
 export function drawing(width: number, height: number): Uint8Array {
@@ -18,20 +19,10 @@ export function drawing(width: number, height: number): Uint8Array {
 /** What comes back out of a file. */
 export const embedded: PictureMetadata = {
   software: 'Easel 0.1.0',
-  settings: {
-    prompt: 'a red boat on the sea at sunset',
-    negativePrompt: 'blurry',
-    cleanCaption: true,
-    model: 'easel-mini',
-    width: 256,
-    height: 192,
-    steps: 20,
-    guidanceScale: 4.5,
-    guidanceStart: 0,
-    guidanceEnd: 1,
-    sampler: 'DPMPP_2M',
-    seed: 42,
-  },
+  settings: imageSettings.parse({
+    ...{ prompt: 'a red boat on the sea at sunset', negativePrompt: 'blurry' },
+    ...{ model: 'easel-mini', width: 256, height: 192, steps: 20, seed: 42 },
+  }),
   provenance: {
     modelSha256: '0123456789abcdef'.repeat(4),
     textEncoderSha256: 'a'.repeat(64),

@@ -9,7 +9,7 @@ import { createModelLoader, type ModelRef } from '../../src/inference/pipelines/
 import { textToImage } from '../../src/inference/pipelines/text-to-image.ts';
 import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
 import { chooseProvider } from '../../src/inference/providers.ts';
-import type { ImageRequest } from '../../src/inference/request.ts';
+import { type ImageRequest, imageSettings } from '../../src/inference/request.ts';
 import { temporaryFolder } from '../support/golden.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
@@ -57,9 +57,15 @@ async function open(max: number) {
 }
 
 const request: ImageRequest = {
-  ...{ model: '', prompt: 'a red boat', negativePrompt: '', cleanCaption: true },
-  ...{ width: 64, height: 64, steps: 1, sampler: 'DPMPP_2M', seed: 1, share: '' },
-  ...{ guidanceScale: 4.5, guidanceStart: 0, guidanceEnd: 1 },
+  ...imageSettings.parse({
+    model: '',
+    prompt: 'a red boat',
+    width: 64,
+    height: 64,
+    steps: 1,
+    seed: 1,
+  }),
+  share: '',
 };
 
 it('models that share a text encoder load it once, and encode a prompt once', async () => {

@@ -1,20 +1,12 @@
 import type { Engine } from '../../src/inference/engine/engine.ts';
-import type { EngineEvent, ImageRequest } from '../../src/inference/request.ts';
+import { type EngineEvent, type ImageRequest, imageSettings } from '../../src/inference/request.ts';
 
 /** An image of a tiny model called `random`. */
 export const request: ImageRequest = {
-  model: 'random',
-  prompt: 'a red boat on the sea',
-  negativePrompt: '',
-  cleanCaption: true,
-  width: 64,
-  height: 64,
-  steps: 4,
-  guidanceScale: 4.5,
-  guidanceStart: 0,
-  guidanceEnd: 1,
-  sampler: 'DPMPP_2M',
-  seed: 7,
+  ...imageSettings.parse({
+    ...{ model: 'random', prompt: 'a red boat on the sea' },
+    ...{ width: 64, height: 64, steps: 4, seed: 7 },
+  }),
   share: 'a',
 };
 
