@@ -125,10 +125,20 @@ export type AskedSettings = {
 export const imageSettings = generationSettings.omit({ count: true, exactSize: true });
 export type ImageSettings = Readonly<z.infer<typeof imageSettings>>;
 
+/** An image that another one is made from. */
+export type SourceImage = {
+  /** `width * height * 3` bytes of the request's own size, row-major, sRGB. */
+  readonly rgb: Uint8Array;
+  /** Above 0, at most 1: the part of the denoising steps that is taken. At 1 little of the source is left. */
+  readonly strength: number;
+};
+
 /** One image. */
 export type ImageRequest = ImageSettings & {
   /** Turns alternate between shares; opaque here. */
   readonly share: string;
+  /** Null, or left out: the image is made from text alone. */
+  readonly source?: SourceImage | null;
 };
 
 /** What a model may have defaults of its own for, where the record's hold for the others. */

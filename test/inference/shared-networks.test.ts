@@ -6,6 +6,7 @@ import { createDenoiser } from '../../src/inference/pipelines/denoiser.ts';
 import { createEmbeddings } from '../../src/inference/pipelines/embeddings.ts';
 import { createLoadedModels } from '../../src/inference/pipelines/loaded-models.ts';
 import { createModelLoader, type ModelRef } from '../../src/inference/pipelines/model-loader.ts';
+import { createSourceEncodings } from '../../src/inference/pipelines/source-encodings.ts';
 import { textToImage } from '../../src/inference/pipelines/text-to-image.ts';
 import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
 import { chooseProvider } from '../../src/inference/providers.ts';
@@ -52,6 +53,7 @@ async function open(max: number) {
     turns,
     denoiser: createDenoiser(turns),
     embeddings: createEmbeddings(),
+    sources: createSourceEncodings(),
   };
   return { models, context };
 }

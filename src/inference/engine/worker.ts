@@ -4,8 +4,10 @@ import { withoutFolder } from '../models/listing.ts';
 import { runtimeVersion } from '../onnx/session.ts';
 import { createDenoiser } from '../pipelines/denoiser.ts';
 import { createEmbeddings } from '../pipelines/embeddings.ts';
+import { imageToImage } from '../pipelines/image-to-image.ts';
 import { createLoadedModels } from '../pipelines/loaded-models.ts';
 import { createModelLoader, type ModelRef } from '../pipelines/model-loader.ts';
+import { createSourceEncodings } from '../pipelines/source-encodings.ts';
 import { textToImage } from '../pipelines/text-to-image.ts';
 import { Canceled, createTurns, type Job } from '../pipelines/turns.ts';
 import { chooseProvider, ProviderUnavailable } from '../providers.ts';
@@ -30,7 +32,8 @@ async function serve(): Promise<void> {
   const models = createLoadedModels({ max: maxModels, turns, loader });
   const running = new Set<Promise<void>>();
   const denoiser = createDenoiser(turns);
-  const context = { models, turns, denoiser, embeddings: createEmbeddings() };
+  const [embeddings, sources] = [createEmbeddings(), createSourceEncodings()];
+  const context = { models, turns, denoiser, embeddings, sources };
 
   async function generate(command: Extract<Command, { type: 'generate' }>): Promise<void> {
     const { job: order, request, model: ref, demand } = command;
@@ -41,7 +44,10 @@ async function serve(): Promise<void> {
     };
     const image = { job, ref, demand: demand === null ? null : { cell: demand } };
     try {
-      for await (const event of textToImage(request, image, context)) {
+      const events = request.source
+        ? imageToImage(request, request.source, image, context)
+        : textToImage(request, image, context);
+      for await (const event of events) {
         if (job.isCanceled()) break;
         const pixels =
           event.type === 'image' ? event.rgb : event.type === 'step' && event.frame?.rgb;

@@ -45,6 +45,15 @@ export function imageBytes(planes: Float32Array): Uint8Array {
   return rgb;
 }
 
+/** Interleaved bytes as (3, height, width) in −1 to 1. */
+export function imagePlanes(rgb: Uint8Array): Float32Array {
+  const count = rgb.length / 3;
+  return Float32Array.from({ length: rgb.length }, (_, i) => {
+    const [channel, pixel] = [Math.floor(i / count), i % count];
+    return rgb[pixel * 3 + channel]! / 127.5 - 1;
+  });
+}
+
 /** −1 to 1 → 0 to 255, clamped, rounded to the nearest. */
 function toByte(value: number): number {
   return Math.min(255, Math.max(0, Math.round((value + 1) * 127.5)));

@@ -16,6 +16,11 @@ export function stepNoise(seed: number, step: number, count: number): Float32Arr
   return seededNoise(seed, count, step);
 }
 
+/** The noise that latents of a source image are drawn with from their distribution: its own stream of the same seed. */
+export function encodingNoise(seed: number, count: number): Float32Array {
+  return seededNoise(seed, count, 2 ** 32 - 1);
+}
+
 /**
  * N(0, 1) numbers that depend on the seed alone, not on the machine, the provider or the order in
  * which anything runs: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",

@@ -1,0 +1,34 @@
+import { tokenize } from '../models/model.ts';
+import type { Conditioning } from '../networks/transformer.ts';
+import type { ImageRequest } from '../request.ts';
+import { samplers } from '../sampling/samplers.ts';
+import type { Embeddings } from './embeddings.ts';
+import type { LoadedModel } from './model-loader.ts';
+import type { Job, Turns } from './turns.ts';
+
+/** Both prompts as the transformer takes them; without guidance the negative one is left out. */
+export async function conditionPrompts(
+  request: ImageRequest,
+  context: { job: Job; loaded: LoadedModel; turns: Turns; embeddings: Embeddings },
+): Promise<{ conditioning: Conditioning; unconditional: Conditioning | null }> {
+  const isGuided = samplers[request.sampler].usesGuidance && request.guidanceScale > 1;
+  const conditioning = await condition(request.prompt, request.cleanCaption, context);
+  const unconditional = isGuided
+    ? await condition(request.negativePrompt, request.cleanCaption, context)
+    : null;
+  return { conditioning, unconditional };
+}
+
+/** Tokens, then their embedding, then keys and values of the transformer's layers. */
+async function condition(
+  prompt: string,
+  isCleaned: boolean,
+  { job, loaded, turns, embeddings }: Parameters<typeof conditionPrompts>[1],
+): Promise<Conditioning> {
+  const { model, textEncoder, transformer } = loaded;
+  const { ids } = tokenize(model, prompt, isCleaned);
+  const caption = await embeddings.of(model.textEncoder.identity, ids, () =>
+    turns.run(job, (pause) => textEncoder.encode(ids, pause)),
+  );
+  return turns.run(job, () => transformer.condition(caption));
+}
