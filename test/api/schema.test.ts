@@ -26,7 +26,7 @@ const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf
 /** What the target does not have, and why. */
 const additions: Record<string, string> = {
   'ErrorCode.NOT_FINITE':
-    'docs/decisions/0009: it would fail again, which ENGINE_FAILED does not say',
+    'docs/decisions/0012: it would fail again, which ENGINE_FAILED does not say',
   'Model.vocabulary': 'docs/decisions: a small model should say which words it knows',
 };
 
