@@ -38,7 +38,7 @@ export class Provenance {
   @Field(() => String, { description: 'Execution provider, for example `cpu`.' })
   executionProvider!: string;
 
-  @Field(() => String, { description: 'Number format of the computation, for example `fp32`.' })
+  @Field(() => String, { description: 'Number format of the computation, for example `F32`.' })
   precision!: string;
 
   @Field(() => String, { description: 'Version of Easel.' })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { thumbHashToApproximateAspectRatio } from 'thumbhash';
@@ -8,7 +8,7 @@ import { readMetadata } from '../../src/images/metadata.ts';
 import { sniff } from '../../src/images/sniff.ts';
 import { trainedAlgorithmicMedia } from '../../src/images/xmp.ts';
 import { writeRandomModel } from '../support/random-model.ts';
-import { all, startTestServer, type TestServer } from '../support/server.ts';
+import { all, type LogLine, startTestServer, type TestServer } from '../support/server.ts';
 
 const modelsDir = mkdtempSync(join(tmpdir(), 'easel-models-'));
 let server: TestServer;
@@ -167,6 +167,24 @@ describe('a generation', () => {
 });
 
 describe('the models', () => {
+  it('leave out folders that are none, with a line in the log', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'easel-models-'));
+    writeRandomModel(join(models, 'random'));
+    mkdirSync(join(models, 'notes'));
+    const lines: LogLine[] = [];
+    const other = await startTestServer({
+      config: { modelsDir: models },
+      onLog: (line) => lines.push(line),
+    });
+    await other.gql('{ models { name } }');
+    await other.close();
+    const skipped = lines.filter(({ msg }) => msg === 'a folder among the models was skipped');
+    expect(skipped).toMatchObject([
+      { folder: join(models, 'notes'), reason: expect.stringMatching(/model_index\.json/) },
+    ]);
+    rmSync(models, { recursive: true });
+  });
+
   it('are listed and drawn with as their folders are now', async () => {
     const list = async () => {
       const { models } = await server.gql('{ models { name available } }');
