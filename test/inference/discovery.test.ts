@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -65,6 +66,16 @@ describe('a Hugging Face cache', () => {
     expect(catalog.listings[0]?.found.folder).toMatch(/snapshots\/second$/);
     expect(catalog.listings[0]?.model?.revision).not.toBe(listing?.model?.revision);
   });
+
+  it.each(['nothing', 'a named pipe', 'an unknown commit'])(
+    'with %s as refs/main has its latest snapshot',
+    async (what) => {
+      const { main } = addToCache(root, 'owner/model', 'only');
+      if (what === 'a named pipe') execFileSync('mkfifo', [main]);
+      if (what === 'an unknown commit') writeFileSync(main, 'another');
+      expect(await names(root)).toEqual(['owner/model true']);
+    },
+  );
 
   it('combines a transformer with the parts that the official releases share', async () => {
     const only = ['transformer'];

@@ -1,5 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { readText } from '../checkpoints/json-file.ts';
 import { isModelFolder, officialParts, partNames } from '../checkpoints/model-folder.ts';
 import { readEaselFile } from './easel-file.ts';
 
@@ -102,10 +103,16 @@ async function nestedIn(folder: string): Promise<Candidate[]> {
 async function currentSnapshot(folder: string): Promise<string | null> {
   const snapshots = join(folder, 'snapshots');
   const commits = await foldersIn(snapshots);
-  const main = await readFile(join(folder, 'refs', 'main'), 'utf8').catch(() => '');
-  if (commits.includes(main.trim())) return join(snapshots, main.trim());
+  const main = await readText(join(folder, 'refs', 'main')).catch(() => null);
+  const commit = main?.text.trim() ?? '';
+  if (commits.includes(commit)) return join(snapshots, commit);
   const times = await Promise.all(
-    commits.map(async (commit) => (await stat(join(snapshots, commit))).mtimeMs),
+    commits.map((name) =>
+      stat(join(snapshots, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0, // Deleted since.
+      ),
+    ),
   );
   const latest = times.indexOf(Math.max(...times));
   return latest < 0 ? null : join(snapshots, commits[latest]!);
