@@ -175,7 +175,9 @@ describe('the signature', () => {
   });
 
   it.each([0, -1, 1.5, 4097])('is not given for a size of %s', (width) => {
-    expect(() => sign(id, { width })).toThrow(/^Expected a width from 1 to 4096 pixels/);
+    expect(() => sign(id, { width })).toThrow(
+      /^Expected a whole number of pixels from 1 to 4096 in width/,
+    );
   });
 });
 
