@@ -62,6 +62,7 @@ describe('noise schedule', () => {
     ['0.02', '"much"', /beta_end/],
     ['0.02', '1e999', /beta_end/],
     ['"trained_betas": null', '"trained_betas": [0.1]', /trained_betas/],
+    ['"num_train_timesteps": 1000', '"num_train_timesteps": 50', /num_train_timesteps.*but got 50/],
     ['DPMSolverMultistepScheduler', 'UniPCMultistepScheduler', /but got UniPCMultistepScheduler/],
     ['{', '[', /Expected JSON/],
   ])('refuses what it does not have: %s as %s', async (from, to, message) => {

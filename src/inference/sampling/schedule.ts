@@ -26,7 +26,7 @@ export type Schedule = {
 };
 
 const optionsSchema = z.object({
-  num_train_timesteps: z.int().min(2).max(100_000).default(1000),
+  num_train_timesteps: z.int().min(1000).max(100_000).default(1000),
   beta_start: z.number().positive().lt(1),
   beta_end: z.number().positive().lt(1),
   beta_schedule: z.enum(['linear', 'scaled_linear']),
