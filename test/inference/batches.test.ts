@@ -24,7 +24,7 @@ beforeEach(() => {
 
 describe('requests to the denoiser', () => {
   const at = evenPoints(schedule, 2)[1]!;
-  /** Each prediction tells which input it is of; each batch is noted. */
+  /** Each prediction depends on its input; the sizes of batches are recorded. */
   function counting() {
     const batches: number[] = [];
     const predict: Transformer['predict'] = async (inputs) => {

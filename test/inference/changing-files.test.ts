@@ -38,7 +38,7 @@ describe('weights that change while they are in use', () => {
     rmSync(models, { recursive: true });
   });
 
-  it('are drawn with, and named in the provenance, once they are replaced', async () => {
+  it('are used, and named in the provenance, once they are replaced', async () => {
     const before = await draw(engine);
     expect(before.provenance.modelSha256).toBe(sha256(weightsOf(model)));
     const other = weightsOf(
@@ -52,7 +52,7 @@ describe('weights that change while they are in use', () => {
     rmSync(dirname(dirname(other)), { recursive: true });
   });
 
-  it('are what an image has and names that was under way when they were replaced', async () => {
+  it('are still used, and named, by an image that was running when they were replaced', async () => {
     const before = await draw(engine);
     let image: ImageEvent | undefined;
     for await (const event of engine.generate(request, { signal: never() })) {
@@ -68,7 +68,7 @@ describe('weights that change while they are in use', () => {
     expect(image!.provenance).toEqual(before.provenance);
   });
 
-  it('fail that model only while they are cut short, and draw again once they are whole', async () => {
+  it('fail only that model while they are cut short, and work again once they are whole', async () => {
     writeRandomModel(join(models, 'other'));
     const before = await draw(engine);
     const whole = readFileSync(weightsOf(model));
@@ -128,7 +128,7 @@ describe('model folders that change while the engine runs', () => {
     rmSync(models, { recursive: true });
   });
 
-  it('are drawn from without being listed before', async () => {
+  it('can be used without being listed before', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-folders-'));
     const engine = await startEngine({ ...options, modelFolders: [models] });
     writeRandomModel(join(models, 'added'));

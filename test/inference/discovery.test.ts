@@ -86,7 +86,7 @@ describe('a Hugging Face cache', () => {
     expect(await names(root)).toEqual(['PixArt-alpha/PixArt-Sigma-XL-2-512-MS true']);
   });
 
-  it('whose download has not finished has a model that cannot be used, and says why', async () => {
+  it('with an unfinished download lists the model as unavailable, with the reason', async () => {
     const { snapshot } = addToCache(root, 'owner/model', 'c');
     rmSync(join(snapshot, 'vae', 'diffusion_pytorch_model.safetensors'));
     const { listings } = await openCatalog([root]);

@@ -62,7 +62,7 @@ describe('the engine', () => {
     expect(image.provenance.runtime).toMatch(/^onnxruntime-node \d/);
   });
 
-  it('says which precision it computed in, not which one the weights are stored in', async () => {
+  it('reports the precision that it computed in, not that of the stored weights', async () => {
     writeRandomModel(join(folder, 'half'), { dtype: 'F16' });
     const { provenance } = await draw(engine, { model: 'half' });
     expect(provenance.precision).toBe('F32');

@@ -53,7 +53,7 @@ async function stepsOf(changes: Partial<ImageRequest>): Promise<number[]> {
 const rgb = drawing(64);
 
 describe('an image from another', () => {
-  it('takes the last steps of the path, as many as the strength says', async () => {
+  it('takes the last steps of the path, as many as the strength implies', async () => {
     expect(await stepsOf({ steps: 10, source: { rgb, strength: 0.3 } })).toEqual([8, 9, 10]);
     expect(await stepsOf({ steps: 4, source: { rgb, strength: 1 } })).toEqual([1, 2, 3, 4]);
   });
@@ -73,7 +73,7 @@ describe('an image from another', () => {
     expect(await digest({ source: null })).toBe(await digest({}));
   });
 
-  it('keeps the more of its source the weaker it is', { timeout: 120_000 }, async () => {
+  it('keeps more of its source at lower strength', { timeout: 120_000 }, async () => {
     const source = drawing(256);
     const likeness = async (strength: number) => {
       const image = await draw(engine, {

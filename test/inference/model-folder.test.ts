@@ -215,7 +215,7 @@ describe('a damaged model folder stays listed, with its reason', () => {
     expect(await reason()).toMatch(/cut off/);
   });
 
-  it('weights that are not the shapes that its configuration says', async () => {
+  it('weights of other shapes than its configuration implies', async () => {
     edit('transformer/config.json', (config) => ({ ...config, attention_head_dim: 24 }));
     expect(await reason()).toMatch(
       /Expected caption_projection.linear_1.weight as \[48, 32\], but got \[32, 32\]/,

@@ -67,7 +67,7 @@ const contents: Record<string, (path: string) => void> = {
 const optional = new Set(['easel.json', 'model_index.json', 'tokenizer/tokenizer_config.json']);
 
 describe.each(Object.entries(contents))('%s', (what, make) => {
-  it('in place of any file of a model leaves the others in the list, and says what is wrong', async () => {
+  it('in place of any file of a model leaves the other models in the list, and gives the reason', async () => {
     for (const [index, file] of files.entries()) make(withoutFile(`m${index}`, file));
     cpSync(original, join(models, 'whole'), { recursive: true });
     const { listings } = await openCatalog([models]);

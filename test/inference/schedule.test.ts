@@ -36,7 +36,7 @@ describe('noise schedule', () => {
     expect(schedule).toMatchObject({ trainTimesteps: 1000, betaStart: 0.0001, betaEnd: 0.02 });
   });
 
-  test('belongs to the class that model_index.json names, whoever saved the options', async () => {
+  test('belongs to the class that model_index.json names, whichever class saved the options', async () => {
     const saved = official.replace('DPMSolverMultistepScheduler', 'DDPMScheduler');
     expect((await read(saved)).name).toBe('DMD');
     expect((await read(saved, 'DPMSolverMultistepScheduler')).name).toBe('DPMPP_2M');

@@ -151,7 +151,7 @@ describe.each(['tokenizer.json', 'spiece.model'])('a tokenizer from %s', (file) 
 });
 
 describe('a tokenizer folder', () => {
-  test('may say how many sentinels there are', async () => {
+  test('may configure the number of sentinels', async () => {
     const tokenizer = await load({
       'spiece.model': spieceModel(model),
       'tokenizer_config.json': '{"extra_ids": 0}',
@@ -159,7 +159,7 @@ describe('a tokenizer folder', () => {
     expect(tokenizer.vocabularySize).toBe(32_000);
   });
 
-  test('that is damaged is refused, and the sentence says which file', async () => {
+  test('that is damaged is refused, with the name of the file', async () => {
     const whole = spieceModel(model);
     const json = tokenizerJson(model);
     const changed = (part: object) => JSON.stringify({ ...json, ...part });

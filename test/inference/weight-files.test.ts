@@ -99,7 +99,7 @@ describe('a folder of weights', () => {
     [[], /but got neither$/],
     [['model.bin'], /but got only model\.bin, a pickle/],
     [['model.fp16-00001-of-00001.safetensors'], /only model\.fp16-0.*and no index that names it$/],
-  ])('of %j is refused, and says what is there', async (names, message) => {
+  ])('of %j is refused, naming what is there', async (names, message) => {
     const path = emptyFolder();
     for (const name of names) writeFileSync(join(path, name), one('a'));
     await expect(openWeights(path, 'model')).rejects.toThrow(message);

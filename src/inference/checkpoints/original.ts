@@ -41,7 +41,7 @@ export function hasOriginalKeys(weights: Weights): boolean {
 
 /**
  * Weights under PixArt's own key names, as weights under diffusers' names. Packed projections are
- * byte ranges of the tensor where it lies.
+ * byte ranges of the stored tensor.
  *
  * @throws TensorMismatch for a key that is not PixArt's
  */

@@ -71,7 +71,7 @@ export async function openTransformer(folder: string): Promise<Checkpoint<Transf
   const weights = hasOriginalKeys(stored) ? fromOriginalKeys(stored) : stored;
   const config: TransformerConfig = {
     className: file._class_name ?? null,
-    // A redistributed PixArt-Σ 900M says 28 and has 42.
+    // The configuration of a redistributed PixArt-Σ 900M has 28, its weights 42.
     layers: Math.max(file.num_layers, countLayers(weights)),
     heads: file.num_attention_heads,
     headDim: file.attention_head_dim,
@@ -102,7 +102,7 @@ function countLayers(weights: Weights): number {
   return layers;
 }
 
-/** As configured; where the configuration does not say, by the convolutions that the weights hold. */
+/** As configured; without a configuration, by the convolutions among the weights. */
 function compressionOf(
   config: z.output<typeof fileSchema>['kv_compress_config'] | null,
   weights: Weights,

@@ -4,7 +4,7 @@ import { readText } from '../checkpoints/json-file.ts';
 import { isModelFolder, officialParts, partNames } from '../checkpoints/model-folder.ts';
 import { readEaselFile } from './easel-file.ts';
 
-/** A folder that is meant as a model. */
+/** A folder that is listed as a model, usable or not. */
 export type FoundModel = {
   /** `<name>` or `<owner>/<name>`. */
   readonly name: string;
@@ -44,7 +44,7 @@ export async function findModels(
   return [...found.values()];
 }
 
-/** Whether it is still there, and meant as a model. */
+/** Whether it is there, and to be listed as a model. */
 export async function isModel({ name, folder }: Candidate): Promise<boolean> {
   return lastPart(name) !== officialParts && (await isModelFolder(folder));
 }

@@ -14,7 +14,7 @@ export type LatentRgb = {
 
 const sizeSchema = z.object({ width: side(), height: side() });
 
-/** What a folder may say about itself, in `easel.json`. Everything in it can be left out. */
+/** What `easel.json` may describe. Every field can be left out. */
 const easelSchema = z.object({
   title: z.string().min(1).optional(),
   description: z.string().optional(),

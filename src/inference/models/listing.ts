@@ -117,7 +117,7 @@ function unavailable(name: string, unavailableReason: string): ModelDescription 
   };
 }
 
-/** A message for clients: paths relative to the model, because where it lies is the server's own. */
+/** A message for clients: paths relative to the model, because the server's folders are not for clients. */
 export async function withoutFolder(
   message: string,
   { folder, shared }: Pick<FoundModel, 'folder' | 'shared'>,

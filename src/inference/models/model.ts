@@ -47,7 +47,7 @@ const alphaPromptTokens = 120;
 /**
  * Read a model folder's configuration and the headers of its weights, each once, and check that the
  * parts fit each other and what is built here.
- * @throws DomainError `MODEL_UNAVAILABLE`: a file is missing, cut off, or says what cannot be used.
+ * @throws DomainError `MODEL_UNAVAILABLE`: a file is missing, cut off, or has values that cannot be used.
  */
 export async function openModel({ name, folder, shared }: FoundModel): Promise<Model> {
   const { easel, identity } = await readEaselFile(folder);

@@ -73,7 +73,7 @@ function blendAcross(left: Planes, right: Planes, extent: number): void {
   }
 }
 
-/** What lies inside: a tile at the edge is smaller. */
+/** The part of a tile that is inside the image: at the edges it is smaller. */
 function crop(
   planes: Planes,
   { top, left, ...size }: { top: number; left: number; height: number; width: number },

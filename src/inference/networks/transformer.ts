@@ -129,7 +129,7 @@ export async function loadTransformer(
   };
 }
 
-/** Whether the weights hold what the configuration says. @throws MissingTensor, TensorMismatch */
+/** Checks that the weights have the tensors that the configuration implies. @throws MissingTensor, TensorMismatch */
 export function checkTransformer({ config, weights }: Checkpoint<TransformerConfig>): void {
   graphsOf(weights, config, defaultPlan);
 }

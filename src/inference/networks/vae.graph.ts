@@ -204,7 +204,7 @@ function groupNorm({ graph, config }: Groups, x: Value, name: string, channels: 
   return graph.op('Add', [scaled, graph.weight(`${name}.bias`, [channels], perChannel)]);
 }
 
-/** With the padding that keeps the size, unless `pads` (top, left, bottom, right) says otherwise. */
+/** With the padding that keeps the size, unless `pads` (top, left, bottom, right) are given. */
 function conv(
   { graph }: Groups,
   x: Value,

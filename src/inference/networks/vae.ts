@@ -47,7 +47,7 @@ const largeEnoughToSplit = 10_000_000;
 
 /** Part of a tile that the next one covers again. */
 const overlap = 0.25;
-/** A configuration without `sample_size` has diffusers' default of 32, which was not meant for tiles. */
+/** A configuration without `sample_size` has diffusers' default of 32, too small for tiles. */
 const usualTile = 512;
 
 /**
@@ -115,7 +115,7 @@ export async function loadVae(
   };
 }
 
-/** Whether the weights hold what the configuration says. @throws MissingTensor, TensorMismatch */
+/** Checks that the weights have the tensors that the configuration implies. @throws MissingTensor, TensorMismatch */
 export function checkVae({ config, weights }: Checkpoint<VaeConfig>): void {
   decoderGraph(weights, config, defaultPlan);
 }

@@ -31,7 +31,7 @@ export type Session = {
   release(): Promise<void>;
 };
 
-/** ONNX Runtime refused or failed; its own words are in the cause. */
+/** ONNX Runtime refused or failed; the cause is its own error. */
 export class EngineFailed extends DomainError {
   constructor(doing: string, cause: unknown) {
     super(
@@ -87,7 +87,7 @@ async function createSession(
   const session = await ort.InferenceSession.create(graph.encode(), {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',
-    // Fatal only: what fails is thrown, with the runtime's words, and need not be printed too.
+    // Fatal only: failures are thrown with the runtime's message, and need not be printed too.
     logSeverityLevel: 4,
     enableCpuMemArena: arena,
     enableMemPattern: arena,
@@ -139,7 +139,7 @@ export function runtimeVersion(): string {
   return `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
 }
 
-/** What ONNX Runtime has inside or beside it; whether it works here only a run can tell. */
+/** Providers that are compiled in or installed; whether they work here, only a run shows. */
 export function listProviders(): ExecutionProvider[] {
   const backends = ort
     .listSupportedBackends()

@@ -3,7 +3,7 @@ import { DomainError } from '../../errors.ts';
 import type { FileStamp } from './file.ts';
 import { countElements, type SafetensorsHeader, type TensorEntry } from './safetensors.ts';
 
-/** The tensors of one network, as the headers of their files say; no data is read. */
+/** The tensors of one network, read from the headers of their files; no data is read. */
 export type Weights = {
   has(name: string): boolean;
   /** `expected`: the shape that the network needs, for weights that are made to measure. @throws MissingTensor */
@@ -25,7 +25,7 @@ export class MissingTensor extends DomainError {
   }
 }
 
-/** A tensor is there, but not as the configuration says. */
+/** A tensor has another shape or dtype than the configuration implies. */
 export class TensorMismatch extends DomainError {
   constructor(name: string, expected: string, got: string) {
     super('MODEL_UNAVAILABLE', `Expected ${name} as ${expected}, but got ${got}`, { got });

@@ -25,7 +25,7 @@ export type PipelineContext = {
   readonly sources: SourceEncodings;
 };
 
-/** One image under way. */
+/** An image that is being made. */
 export type ImageJob = {
   readonly job: Job;
   readonly ref: ModelRef;
@@ -36,7 +36,7 @@ export type ImageJob = {
 export type Start = { readonly points: readonly Point[]; readonly latents: Float32Array };
 
 /**
- * What all kinds of images have in common: load the model, encode what is asked for, denoise from
+ * What all kinds of images have in common: load the model, encode the prompts, denoise from
  * `begin` on, decode. To cancel, mark the job: it unwinds at the next turn that it would take.
  * @param begin from the whole path of the sampler
  * @throws Canceled, DomainError

@@ -10,7 +10,7 @@ export type LoadedModels = {
    * @throws Canceled, or what loading throws
    */
   acquire(ref: ModelRef, job: Job): Promise<ModelLease>;
-  /** Let go of jobs that wait for room and are cancelled. */
+  /** Removes waiting jobs that are cancelled. */
   sweep(): void;
   close(): Promise<void>;
 };

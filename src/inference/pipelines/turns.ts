@@ -1,4 +1,4 @@
-/** An image under way, as the code sees it that shares the engine out. */
+/** An image that is being made, as far as turns depend on it. */
 export type Job = {
   /** Turns alternate between shares. */
   readonly share: string;
@@ -24,7 +24,7 @@ export type Turns = {
    * and ends it by its own end; `cancel` instead, where the job is cancelled by then.
    */
   queue(job: Job, work: { begin(): Promise<void>; cancel(): void }): QueuedWork;
-  /** Let go of those who wait and are cancelled. */
+  /** Removes waiting jobs that are cancelled. */
   sweep(): void;
 };
 

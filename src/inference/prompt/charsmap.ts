@@ -1,4 +1,4 @@
-/** A character map that cannot be read; `tokenizer.ts` says which file it came from. */
+/** A character map that cannot be read; `tokenizer.ts` adds the file's name. */
 export class CharsmapDamaged extends Error {
   override readonly name = 'CharsmapDamaged';
 }

@@ -1,12 +1,12 @@
 import protobuf from 'protobufjs/light.js';
 import { z } from 'zod';
 
-/** A `spiece.model` that cannot be read; `tokenizer.ts` says which file it was. */
+/** A `spiece.model` that cannot be read; `tokenizer.ts` adds the file's name. */
 export class SentencePieceDamaged extends Error {
   override readonly name = 'SentencePieceDamaged';
 }
 
-/** What a unigram SentencePiece model says, whichever file it came from. The id is the index. */
+/** A unigram SentencePiece model, from whichever file. The id of a piece is its index. */
 export type UnigramModel = {
   readonly pieces: readonly (readonly [piece: string, score: number])[];
   readonly unknownId: number;

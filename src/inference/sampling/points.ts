@@ -3,7 +3,7 @@ import type { Schedule } from './schedule.ts';
 
 /** One point of a sampler's path: latents there are x = alpha · x0 + sigma · noise. */
 export type Point = {
-  /** What the model is told: 0 to 999, fractions allowed. */
+  /** Input of the model: 0 to 999, fractions allowed. */
   readonly timestep: number;
   readonly alpha: number;
   readonly sigma: number;

@@ -46,7 +46,7 @@ type SamplerRow = {
   readonly title: string;
   /** For the API: a sentence without its full stop. */
   readonly description: string;
-  /** How many steps it can take, and takes where nothing says otherwise. */
+  /** How many steps it can take, and takes by default. */
   readonly steps: { readonly min: number; readonly max: number; readonly default: number };
   /** False: guidance is built into the distilled weights, and the denoiser runs once for each step. */
   readonly usesGuidance: boolean;
