@@ -13,13 +13,19 @@ globalThis.MonacoEnvironment = {
   getWorker: (_id, label) => new Worker(workers[label] ?? workers.editor, { type: 'module' }),
 };
 
-const here = new URL('/graphql', window.location.href);
-const socket = new URL(here);
-socket.protocol = here.protocol === 'https:' ? 'wss:' : 'ws:';
+const here = new URL(window.location.href);
+const endpoint = new URL('/graphql', here);
+const socket = new URL(endpoint);
+socket.protocol = endpoint.protocol === 'https:' ? 'wss:' : 'ws:';
+
+// A link to a query, as GraphQL over HTTP writes it: it opens in a tab of its own.
+const { query, variables } = Object.fromEntries(here.searchParams);
 
 createRoot(document.getElementById('root')).render(
   createElement(GraphiQL, {
-    fetcher: createGraphiQLFetcher({ url: here.href, subscriptionUrl: socket.href }),
+    fetcher: createGraphiQLFetcher({ url: endpoint.href, subscriptionUrl: socket.href }),
+    initialQuery: query,
+    initialVariables: variables,
     defaultTabs: firstTabs,
     defaultEditorToolsVisibility: true,
   }),

@@ -1,7 +1,7 @@
-/** What stands in the tabs of somebody who is here for the first time: each works as it is. */
+/** The tabs of a first visit. Each document runs as it stands. */
 export const firstTabs = [
   {
-    query: `# What can be drawn with, and what was drawn last.
+    query: `# The installed models, and the latest images.
 query Look {
   models {
     name
@@ -28,10 +28,10 @@ query Look {
 `,
   },
   {
-    query: `# Queues a picture, and answers at once.
-# The next tab shows how it forms: start that first.
-mutation Draw($prompt: String!) {
-  generate(input: { settings: { prompt: $prompt } }) {
+    query: `# Queues four images, and answers at once.
+# Then run "Watch", in the next tab, to see them form.
+mutation Draw($settings: SettingsInput!) {
+  generate(input: { settings: $settings }) {
     generation {
       id
       status
@@ -41,11 +41,16 @@ mutation Draw($prompt: String!) {
   }
 }
 `,
-    variables: JSON.stringify({ prompt: 'a red boat on the sea at sunset' }, null, 2),
+    variables: JSON.stringify(
+      { settings: { prompt: 'a red boat on the sea at sunset', count: 4 } },
+      null,
+      2,
+    ),
   },
   {
-    query: `# Everything that happens to what is yours, live, with previews as the picture forms.
-# Start it, then run "Draw".
+    query: `# Every event of your generations, live, with previews of the images as they form.
+# Run "Draw" first, or anything else that generates: this page runs one operation at a time, and
+# changing the tab stops a subscription. The first event says how far a generation has come by now.
 subscription Watch {
   viewerEvents(preview: { everyMs: 500 }) {
     __typename

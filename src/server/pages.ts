@@ -27,11 +27,7 @@ const contentSecurityPolicy = [
 
 /** GET `/graphql` of a browser that is shown a page, not of a program that sends a query. */
 export function wantsPage(request: Request): boolean {
-  return (
-    request.method === 'GET' &&
-    request.query['query'] === undefined &&
-    request.accepts(['json', 'html']) === 'html'
-  );
+  return request.method === 'GET' && request.accepts(['json', 'html']) === 'html';
 }
 
 /** The page itself; next is called for every other request. */

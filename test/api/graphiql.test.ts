@@ -52,6 +52,17 @@ describe('the API explorer', () => {
     expect([...seen].filter((file) => /(editor|json|graphql)\.worker/.test(file))).toHaveLength(3);
   });
 
+  it('is what a browser gets for a query in the address, too', async () => {
+    const accept =
+      'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
+    const query = encodeURIComponent('{ viewer { user { name } } }');
+    const response = await fetch(`${server.url}/graphql?query=${query}`, { headers: { accept } });
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const html = await response.text();
+    expect(html).toBe(await (await page()).text());
+    expect(html).not.toMatch(/https?:\/\//);
+  });
+
   it('is not in the way of a program', async () => {
     const response = await fetch(`${server.url}/graphql?query={__typename}`, {
       headers: { accept: 'application/json', 'apollo-require-preflight': '1' },
@@ -79,20 +90,26 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     if (!/status of 400|^Array\(\d+\)$/.test(text)) complaints.push(text);
   };
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
-    tab = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-    tab.on('request', (request) => {
+  /** A first visit: nothing is remembered of an earlier page. */
+  async function openPage(): Promise<Page> {
+    const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    page.on('request', (request) => {
       const { protocol, host } = new URL(request.url());
       if (/^(http|ws)/.test(protocol) && host !== new URL(server.url).host)
         foreign.push(request.url());
     });
-    tab.on('console', (message) => {
+    page.on('console', (message) => {
       if (message.type() === 'error') complain(message.text());
     });
-    tab.on('pageerror', (error) => complain(error.message));
-    await tab.goto(`${server.url}/graphql`);
-    await tab.locator('.graphiql-query-editor .view-lines').waitFor();
+    page.on('pageerror', (error) => complain(error.message));
+    await page.goto(`${server.url}/graphql`);
+    await page.locator('.graphiql-query-editor .view-lines').waitFor();
+    return page;
+  }
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+    tab = await openPage();
   });
   afterAll(() => browser?.close());
 
@@ -140,6 +157,43 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     await openTab('Draw');
     await untilAnswered(/"status":\s*"(QUEUED|RUNNING)"/);
     if (process.env['SCREENSHOT']) await tab.screenshot({ path: process.env['SCREENSHOT'] });
+  });
+
+  it('shows in "Watch" what "Draw" has started, in the order that the comments say', async () => {
+    tab = await openPage();
+    await openTab('Draw');
+    await tab.locator('.graphiql-editor-tool .view-lines').first().click();
+    await tab.keyboard.press('ControlOrMeta+A');
+    await tab.keyboard.press('Delete');
+    // Long enough to be watched: the model of this test takes milliseconds for a step.
+    const settings = { prompt: 'a boat', steps: 100, count: 8 };
+    await tab.keyboard.insertText(JSON.stringify({ settings }));
+    await untilAnswered(/"status":\s*"QUEUED"/);
+    await openTab('Watch');
+    // On a slow machine it may be over before the page has changed its tab: then another one is started.
+    const again =
+      'mutation ($settings: SettingsInput!) { generate(input: { settings: $settings }) { replayed } }';
+    await untilAnswered(/Generation(Progress|ImageReady|Succeeded)/, () =>
+      server.gql(again, { settings }),
+    );
+    await button(/stop query/i).dispatchEvent('click');
+  });
+
+  it('opens with the query and variables of its address', async () => {
+    const parameters = new URLSearchParams({
+      query: 'query One($id: ID!) { node(id: $id) { id } } query Two { __typename }',
+      variables: '{ "id": "an-id" }',
+    });
+    const address = `${server.url}/graphql?${parameters}`;
+    const opened = await browser.newPage();
+    await opened.goto(address);
+    const shown = opened.locator('.graphiql-query-editor .view-lines');
+    await shown.waitFor();
+    await expect.poll(() => shown.textContent(), { timeout: 10_000 }).toContain('$id');
+    await expect
+      .poll(() => opened.locator('.graphiql-editor-tool .view-lines').first().textContent())
+      .toContain('an-id');
+    await opened.close();
   });
 
   it('asks nobody else for anything, and has nothing to complain of', () => {
