@@ -73,11 +73,18 @@ export async function render(
   }
 }
 
-/** Width and height as they are looked at: turned as the camera says. @throws PictureUnreadable */
-export async function sizeOf(bytes: Uint8Array): Promise<{ width: number; height: number }> {
+/** Width and height in pixels, after the rotation that a camera has noted; XMP is null where there is none. */
+export type Header = {
+  readonly width: number;
+  readonly height: number;
+  readonly xmp: Buffer | null;
+};
+
+/** Reads no pixels. @throws PictureUnreadable */
+export async function headerOf(bytes: Uint8Array): Promise<Header> {
   try {
-    const { autoOrient } = await fromFile(bytes).metadata();
-    return { width: autoOrient.width, height: autoOrient.height };
+    const { autoOrient, xmp } = await fromFile(bytes).metadata();
+    return { width: autoOrient.width, height: autoOrient.height, xmp: xmp ?? null };
   } catch (cause) {
     throw new PictureUnreadable({ cause });
   }

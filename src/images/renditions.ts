@@ -1,7 +1,8 @@
 import type { Sharp } from 'sharp';
 import type { EncodedPicture } from './encode.ts';
 import { type ImageFormat, mimeOf } from './formats.ts';
-import { fromFile, render, sizeOf } from './native.ts';
+import { fromFile, headerOf, render } from './native.ts';
+import { trainedAlgorithmicMedia, writeXmp } from './xmp.ts';
 
 /** Pixels. Few sizes, so that a picture has few renditions, each made once. */
 export const renditionWidths: readonly number[] = [
@@ -22,7 +23,7 @@ export type Rendition = {
   /** CONTAIN: all of the picture, within the box. COVER: the box filled, and the rest cut off. */
   readonly fit: ImageFit;
   readonly format: ImageFormat;
-  /** Without: XMP stays, and with it that the picture is generated, and from which words. */
+  /** Where false, a generated image still says that it is one; prompt and settings are in the original alone. */
   readonly stripMetadata: boolean;
 };
 
@@ -34,15 +35,19 @@ export async function renderRendition(
   original: Buffer,
   rendition: Rendition,
 ): Promise<EncodedPicture> {
-  const size = await sizeOf(original);
+  const { xmp, ...size } = await headerOf(original);
   const picture = fromFile(original).autoOrient();
   const box = boxWithin(size, rendition);
   if (box.width !== size.width || box.height !== size.height) {
     picture.resize({ ...box, fit: 'cover' });
   }
-  if (!rendition.stripMetadata) picture.keepXmp();
+  const isGenerated = xmp?.includes(trainedAlgorithmicMedia) ?? false;
+  if (isGenerated && !rendition.stripMetadata) picture.withXmp(generatedXmp);
   return { ...(await render(pack(picture, rendition.format))), mime: mimeOf(rendition.format) };
 }
+
+/** All that a rendition says of its making. */
+const generatedXmp = writeXmp({ software: 'Easel', prompt: '' });
 
 /** What comes out, in pixels: the asked-for box, shrunk until the picture need not grow. */
 function boxWithin(

@@ -109,11 +109,11 @@ export class LinkArgs {
   @Field(() => Int, {
     nullable: true,
     description:
-      'Width in pixels. Rounded up to one of `server.renditionWidths`, and not larger than the original.',
+      'Width in pixels, at least 1. Rounded up to one of `server.renditionWidths`, or down to the largest of them; never larger than the original.',
   })
   width?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Height in pixels. Rounded up as `width` is.' })
+  @Field(() => Int, { nullable: true, description: 'Height in pixels. Rounded as `width` is.' })
   height?: number | null;
 
   @Field(() => ImageFit, {
@@ -125,7 +125,7 @@ export class LinkArgs {
   @Field(() => ImageFormat, {
     nullable: true,
     description:
-      "Format of the file. Default: the original's without other arguments, else the best one that the Accept header of the request for the file names.",
+      "Format of the file. Default: the original's where no size is given, else the best one that the Accept header of the request for the file names.",
   })
   format?: ImageFormat | null;
 
@@ -136,7 +136,8 @@ export class LinkArgs {
   download!: boolean;
 
   @Field(() => Boolean, {
-    description: 'Whether prompt, settings and all other metadata are removed from the file.',
+    description:
+      'Whether all metadata are removed. Without it the original carries prompt and settings, and a rendition only that it is a generated image.',
     defaultValue: false,
   })
   stripMetadata!: boolean;

@@ -1,10 +1,11 @@
 import { pipeline } from 'node:stream/promises';
+import { create as contentDisposition } from 'content-disposition';
 import type { Request, RequestHandler, Response } from 'express';
-import { DomainError } from '../errors.ts';
 import { negotiateFormat } from '../images/formats.ts';
 import type { LinkedFile, Links } from '../services/library/links.ts';
-import { type FoundFile, isOriginal, type Renditions } from '../services/library/renditions.ts';
+import { type FoundFile, isNegotiated, type Renditions } from '../services/library/renditions.ts';
 import type { Storage } from '../storage/storage.ts';
+import { HttpError } from './http-error.ts';
 
 /** GET and HEAD of `/files/…`: what `Asset.url` links to. */
 export function files(deps: {
@@ -14,22 +15,29 @@ export function files(deps: {
 }): RequestHandler {
   const { links, renditions, storage } = deps;
   return async (request, response) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw new BadMethod(request.method);
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.set('Allow', 'GET, HEAD');
+      throw new HttpError(405, 'BAD_REQUEST', `Expected GET or HEAD, but got ${request.method}`);
+    }
     const [path = '', query = ''] = request.originalUrl.split('?', 2);
     const link = links.verify(path, query);
     const file = await renditions.find(link, (original) =>
       negotiateFormat(request.headers.accept, original),
     );
     writeHeaders(response, link, file);
+    const ifMatch = request.headers['if-match'];
+    if (ifMatch !== undefined && !matches(ifMatch, file.tag, { isStrong: true })) {
+      throw new HttpError(412, 'BAD_REQUEST', `Expected the file "${file.tag}", as If-Match says`);
+    }
+    // Not Express's `fresh`: it takes the `Cache-Control` of a request for a wish to have it again, and `fetch` sends that.
     if (matches(request.headers['if-none-match'], file.tag)) {
       response.status(304).end();
       return;
     }
     const range = readRange(request, file);
     if (range === 'unsatisfiable') {
-      response.removeHeader('Cache-Control');
-      response.status(416).set('Content-Range', `bytes */${file.bytes}`).end();
-      return;
+      response.set('Content-Range', `bytes */${file.bytes}`);
+      throw new HttpError(416, 'BAD_REQUEST', `Expected a range within ${file.bytes} bytes`);
     }
     const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
     response.status(range ? 206 : 200).set('Content-Length', `${end - start + 1}`);
@@ -42,12 +50,6 @@ export function files(deps: {
   };
 }
 
-export class BadMethod extends DomainError {
-  constructor(got: string) {
-    super('BAD_REQUEST', `Expected GET or HEAD, but got ${got.slice(0, 20)}`);
-  }
-}
-
 async function send(
   storage: Storage,
   file: FoundFile,
@@ -58,7 +60,7 @@ async function send(
   try {
     await pipeline(bytes, response);
   } catch (error) {
-    // Whoever went away half-way is no fault of the server's.
+    // A client that has gone away half-way is no fault of the server.
     if (!response.destroyed) throw error;
   }
 }
@@ -67,46 +69,36 @@ function writeHeaders(response: Response, link: LinkedFile, file: FoundFile): vo
   response.set({
     'Content-Type': file.mime,
     ETag: `"${file.tag}"`,
-    // The same link gives the same bytes for ever, to whoever has it.
+    // A link always gives the same bytes.
     'Cache-Control': 'private, max-age=31536000, immutable',
     'Accept-Ranges': 'bytes',
     'X-Content-Type-Options': 'nosniff',
-    // Pages of other origins may show what they were given a link to.
+    // Pages of other origins may show an image that they have a link to.
     'Cross-Origin-Resource-Policy': 'cross-origin',
-    'Content-Disposition': disposition(link.download, file.name),
+    'Content-Disposition': contentDisposition(file.name, {
+      type: link.download ? 'attachment' : 'inline',
+    }),
   });
-  if (link.format === null && !isOriginal(link)) response.vary('Accept');
+  if (isNegotiated(link)) response.vary('Accept');
 }
 
-/** RFC 6266: a plain name for old readers, the real one for all others. */
-function disposition(isDownload: boolean, name: string): string {
-  const plain = name.replace(/[^\w. -]+/g, '_').slice(-100);
-  const encoded = encodeURIComponent(name.replace(/\p{Surrogate}/gu, '_')).replace(
-    /['()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  const kind = isDownload ? 'attachment' : 'inline';
-  return `${kind}; filename="${plain}"; filename*=UTF-8''${encoded}`;
+/** RFC 9110, 13.1.1 and 13.1.2: If-Match compares strongly, so that a weak tag matches nothing. */
+function matches(header: string | undefined, tag: string, { isStrong = false } = {}): boolean {
+  const tags = (header ?? '').split(',').map((part) => part.trim());
+  const compared = isStrong ? tags : tags.map((part) => part.replace(/^W\//, ''));
+  return compared.includes('*') || compared.includes(`"${tag}"`);
 }
 
-function matches(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false;
-  const tags = header.split(',').map((part) => part.trim().replace(/^W\//, ''));
-  return tags.includes(`"${tag}"`) || tags.includes('*');
-}
-
-/** One range of bytes; several, or what is no range at all, count as none (RFC 9110, 14.2). */
+/** One range of bytes, in a GET; several, or a header that is none, count as no range (RFC 9110, 14.2). */
 function readRange(
   request: Request,
   { bytes, tag }: FoundFile,
 ): { start: number; end: number } | 'unsatisfiable' | null {
+  if (request.method !== 'GET') return null;
   const ifRange = request.headers['if-range'];
   if (ifRange !== undefined && ifRange !== `"${tag}"`) return null;
-  const found = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(request.headers.range ?? '');
-  const [, from = '', to = ''] = found ?? [];
-  if (found === null || (from === '' && to === '')) return null;
-  const start = from === '' ? Math.max(0, bytes - Number(to)) : Number(from);
-  const end = from === '' || to === '' ? bytes - 1 : Math.min(bytes - 1, Number(to));
-  if (from !== '' && to !== '' && Number(to) < Number(from)) return null;
-  return start > end || start >= bytes ? 'unsatisfiable' : { start, end };
+  const ranges = request.range(bytes);
+  if (ranges === -1) return 'unsatisfiable';
+  if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes') return null;
+  return ranges.length === 1 ? ranges[0]! : null;
 }

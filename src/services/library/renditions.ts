@@ -22,7 +22,7 @@ export type Renditions = {
 };
 
 /** Raised when `images/renditions.ts` renders the same request differently: files of older versions are not used then. */
-const version = 1;
+const version = 2;
 
 export function createRenditions(deps: { client: PrismaClient; storage: Storage }): Renditions {
   const { client, storage } = deps;
@@ -41,7 +41,7 @@ export function createRenditions(deps: { client: PrismaClient; storage: Storage 
       if (asset === null) throw new NotFound('an asset', toGlobalId('Asset', file.assetId));
       if (isOriginal(file)) return original(asset);
 
-      const format = file.format ?? negotiated(asset.format);
+      const format = file.format ?? (isNegotiated(file) ? negotiated(asset.format) : asset.format);
       const { width, height, fit, stripMetadata } = file;
       const key = keyOf(asset, { width, height, fit, format, stripMetadata });
       let stored = await storage.stat(key);
@@ -67,8 +67,17 @@ export function createRenditions(deps: { client: PrismaClient; storage: Storage 
   };
 }
 
-export function isOriginal({ width, height, format, stripMetadata }: LinkedFile): boolean {
-  return width === null && height === null && format === null && !stripMetadata;
+export function isOriginal(file: LinkedFile): boolean {
+  return !hasSize(file) && file.format === null && !file.stripMetadata;
+}
+
+/** Where the client leaves the format open, one that is asked for in another size gets the best for its Accept header. */
+export function isNegotiated(file: LinkedFile): boolean {
+  return hasSize(file) && file.format === null;
+}
+
+function hasSize({ width, height }: LinkedFile): boolean {
+  return width !== null || height !== null;
 }
 
 function original(asset: Asset): FoundFile {
