@@ -7,6 +7,7 @@ import { files } from '../server/files.ts';
 import { createHttp } from '../server/http.ts';
 import { listen } from '../server/listen.ts';
 import { createMetrics } from '../server/metrics.ts';
+import { createOriginCheck } from '../server/origin.ts';
 import { openSockets } from '../server/socket.ts';
 import { localViewer } from '../services/access/viewer.ts';
 import { startRetention } from '../services/maintenance/retention.ts';
@@ -62,10 +63,13 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
     return { viewer, services, origin, ...asked } satisfies Context;
   };
   const schema = buildSchema();
-  const rules = {
-    hosts: new Set(config.allowedHosts.concat(hostsOf(config)).map((host) => host.toLowerCase())),
-    origins: new Set(config.allowedOrigins.map((origin) => origin.toLowerCase())),
-  };
+  const checkOrigin = createOriginCheck(
+    {
+      hosts: new Set(config.allowedHosts.concat(hostsOf(config)).map((host) => host.toLowerCase())),
+      origins: new Set(config.allowedOrigins.map((origin) => origin.toLowerCase())),
+    },
+    log,
+  );
   const metrics = createMetrics({
     frames: () => ({
       framesComputed: engines.framesComputed(),
@@ -76,7 +80,7 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
     operations: () => sockets.counts.operations,
   });
   const http = await createHttp({
-    ...{ schema, rules, log, metrics, context },
+    ...{ schema, checkOrigin, log, metrics, context },
     files: files({ links, renditions, storage }),
     checks: {
       server: async () => (isStopping ? 'it stops' : null),
@@ -88,7 +92,7 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
     },
   });
   closing.push(() => http.stop());
-  const sockets = openSockets(http.server, { schema, rules, log, context });
+  const sockets = openSockets(http.server, { schema, checkOrigin, log, context });
   const { port } = await listen(http.server, config);
   closing.push(() => http.close(lastAnswerMs));
   closing.push(() => sockets.close(lastAnswerMs));

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler } from 'express';
 import { DomainError, type ErrorCode } from '../errors.ts';
 import { LinkExpired } from '../services/library/links.ts';
 import { mapError, statusOf } from './error-mapping.ts';
+import { HttpError } from './http-error.ts';
 import { requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
@@ -22,8 +23,10 @@ export function answerError(log: Log): ErrorRequestHandler {
     const fault = isBodyError(error) ? new BadBody(error.message) : error;
     const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
     const mapped = mapError(fault, { requestId, log });
-    for (const name of ['Cache-Control', 'ETag', 'Content-Disposition'])
+    for (const name of ['Cache-Control', 'ETag', 'Content-Disposition', 'Content-Type'])
       response.removeHeader(name);
+    const { retryAfter } = mapped.extensions;
+    if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
     const status = isBodyError(error) ? error.status : statusOfFault(fault, mapped.extensions.code);
     log.debug({ requestId, url: request.originalUrl, status }, mapped.message);
     response.status(status).json({ errors: [mapped] });
@@ -43,5 +46,6 @@ function isBodyError(error: unknown): error is Error & { status: number } {
 }
 
 function statusOfFault(fault: unknown, code: ErrorCode): number {
+  if (fault instanceof HttpError) return fault.status;
   return fault instanceof LinkExpired ? 410 : statusOf(code);
 }

@@ -1,11 +1,14 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type RequestHandler, type Response } from 'express';
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
-import { mapError } from './error-mapping.ts';
+import { mapError, statusOf } from './error-mapping.ts';
 import { checkComplexity, requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
+import { boundedNesting } from './nesting.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
 
 /** Makes what resolvers get, for one operation. */
@@ -49,7 +52,7 @@ async function startApollo({ schema, log }: GraphqlDeps): Promise<ApolloServer<C
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: requestLimits.tokens },
-    plugins: [complexityPlugin],
+    plugins: [ApolloServerPluginLandingPageDisabled(), operationChecks, retryAfterHeader],
     logger: log,
     formatError: (_formatted, error) => {
       const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
@@ -60,11 +63,46 @@ async function startApollo({ schema, log }: GraphqlDeps): Promise<ApolloServer<C
   return apollo;
 }
 
-const complexityPlugin: ApolloServerPlugin<Context> = {
+const operationChecks: ApolloServerPlugin<Context> = {
   async requestDidStart() {
     return {
-      async didResolveOperation({ document, operationName, request }) {
-        checkComplexity(document, { operationName, variables: request.variables ?? {} });
+      async didResolveOperation({ document, operation, operationName, request, contextValue }) {
+        try {
+          if (operation?.operation === 'subscription') {
+            throw subscriptionOverHttp(contextValue.origin);
+          }
+          checkComplexity(document, { operationName, variables: request.variables ?? {} });
+        } catch (error) {
+          throw error instanceof DomainError ? withStatus(error) : error;
+        }
+      },
+    };
+  },
+};
+
+/** Apollo Server answers with 500 where an error names no status. */
+function withStatus(error: DomainError): GraphQLError {
+  const http = { status: statusOf(error.code) };
+  return new GraphQLError(error.message, { originalError: error, extensions: { http } });
+}
+
+function subscriptionOverHttp(origin: string): DomainError {
+  const address = `${origin.replace(/^http/, 'ws')}/graphql`;
+  return new DomainError(
+    'BAD_REQUEST',
+    `Expected a query or a mutation over HTTP, but got a subscription: open a WebSocket to ${address} with the protocol graphql-transport-ws`,
+  );
+}
+
+/** For clients that know HTTP better than this API: when a refused request may be sent again. */
+const retryAfterHeader: ApolloServerPlugin<Context> = {
+  async requestDidStart() {
+    return {
+      async willSendResponse({ response: { body, http } }) {
+        const errors = body.kind === 'single' ? (body.singleResult.errors ?? []) : [];
+        const seconds = errors.map(({ extensions }) => Number(extensions?.['retryAfter'] ?? 0));
+        const longest = Math.max(0, ...seconds);
+        if (longest > 0) http.headers.set('retry-after', String(Math.ceil(longest)));
       },
     };
   },
@@ -78,9 +116,10 @@ function handlers(
   return [
     express.json({ limit: requestLimits.bodyBytes }),
     (request, _response, next) => {
-      request.body ??= {}; // Not JSON at all: the next one says so.
+      request.body ??= {}; // Not JSON at all: Apollo Server says so.
       next();
     },
+    boundedNesting,
     expressMiddleware(apollo, {
       context: ({ req, res }) => {
         const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };

@@ -1,16 +1,19 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import cors from 'cors';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { DomainError } from '../errors.ts';
 import { answerError } from './error-answer.ts';
 import { type GraphqlDeps, startGraphql } from './graphql.ts';
 import { type Check, health, ready } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { checkOrigin, type OriginRules } from './origin.ts';
+import { acceptsAnswer, bodyInUtf8 } from './negotiation.ts';
+import type { CheckOrigin } from './origin.ts';
 import { graphiqlPage, pageFiles } from './pages.ts';
+import { PlainRequest } from './plain-request.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
 
 export type HttpDeps = GraphqlDeps & {
-  readonly rules: OriginRules;
+  readonly checkOrigin: CheckOrigin;
   readonly metrics: Metrics;
   readonly checks: Readonly<Record<string, Check>>;
   readonly files: RequestHandler;
@@ -37,11 +40,15 @@ class NoSuchPath extends DomainError {
 
 /** Everything but the WebSockets, in the order in which a request meets it. */
 export async function createHttp(deps: HttpDeps): Promise<Http> {
-  const { log, metrics, rules, checks } = deps;
+  const { log, metrics, checkOrigin, checks } = deps;
   const graphql = await startGraphql(deps);
   const app = express().disable('x-powered-by').disable('etag');
   app.use(inScope(metrics));
-  app.use(guard(rules));
+  app.use((request, _response, next) => {
+    checkOrigin(request);
+    next();
+  });
+  app.use(crossOrigin);
   app.get('/health', health);
   app.get('/ready', ready(checks));
   app.get('/metrics', async (_request, response) => {
@@ -50,12 +57,12 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   app.use('/files', deps.files);
   app.use('/pages', pageFiles());
   app.get('/', (_request, response) => response.redirect('/graphql'));
-  app.use('/graphql', graphiqlPage, ...graphql.handlers);
+  app.use('/graphql', graphiqlPage, acceptsAnswer, bodyInUtf8, ...graphql.handlers);
   app.use((request) => {
     throw new NoSuchPath(request);
   });
   app.use(answerError(log));
-  const server = createServer(hardened, app as Express);
+  const server = createServer({ ...timeouts, IncomingMessage: PlainRequest }, app as Express);
   const closed = new Promise((resolve) => server.once('close', resolve));
   const answering = new Set<ServerResponse>();
   server.on('request', (_request, response) => {
@@ -85,7 +92,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
 }
 
 /** Headers must come soon; answers may take as long as `waitSeconds` allows. */
-const hardened = { headersTimeout: 20_000, requestTimeout: 60_000, keepAliveTimeout: 10_000 };
+const timeouts = { headersTimeout: 20_000, requestTimeout: 60_000, keepAliveTimeout: 10_000 };
 
 function inScope(metrics: Metrics): RequestHandler {
   return (request, response, next) => {
@@ -113,26 +120,11 @@ function methodOf({ method }: Request): string {
   return methods.includes(method) ? method : 'other';
 }
 
-/** Host and Origin; and CORS for the pages that may use this server. */
-function guard(rules: OriginRules): RequestHandler {
-  return (request, response, next) => {
-    const { origin } = checkOrigin(request, rules);
-    response.vary('Origin');
-    if (origin !== null) {
-      response.set({
-        'Access-Control-Allow-Origin': origin,
-        'Access-Control-Expose-Headers': 'X-Request-Id, ETag, Content-Disposition',
-      });
-    }
-    if (request.method !== 'OPTIONS') return next();
-    response
-      .set({
-        'Access-Control-Allow-Methods': 'GET, HEAD, POST',
-        'Access-Control-Allow-Headers':
-          'Content-Type, Authorization, Apollo-Require-Preflight, X-Apollo-Operation-Name, Range, If-None-Match',
-        'Access-Control-Max-Age': '86400',
-      })
-      .status(204)
-      .end();
-  };
-}
+/** CORS for the pages of origins that have passed the check: they may send what they announce, credentials too. */
+const crossOrigin = cors({
+  origin: true,
+  credentials: true,
+  methods: ['GET', 'HEAD', 'POST'],
+  exposedHeaders: ['X-Request-Id', 'ETag', 'Content-Disposition', 'Content-Range', 'Retry-After'],
+  maxAge: 24 * 60 * 60,
+});

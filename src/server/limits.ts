@@ -17,6 +17,8 @@ export const requestLimits = {
   bodyBytes: 512 * 1024,
   /** Parts that the parser takes; the introspection of GraphiQL has about 400. */
   tokens: 5_000,
+  /** Braces, brackets and parentheses inside each other. */
+  nesting: 100,
   /** Fields inside fields; GraphiQL's introspection goes down 15. */
   depth: 20,
   /** Fields under another name than their own. */

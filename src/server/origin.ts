@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { DomainError } from '../errors.ts';
+import { LRUCache } from 'lru-cache';
+import { clipped, DomainError } from '../errors.ts';
+import type { Log } from './log.ts';
 
 /**
  * A web page that somebody visits must not own a local Easel. CORS and CSRF checks do not cover
@@ -17,17 +19,21 @@ export class ForeignHost extends DomainError {
   constructor(got: string) {
     super(
       'FORBIDDEN',
-      `Expected a Host that is this server's, but got "${got.slice(0, 100)}": add its name to ALLOWED_HOSTS`,
+      `Expected a Host that is this server's, but got "${clipped(got)}": add its name to ALLOWED_HOSTS`,
     );
   }
 }
 
 export class ForeignOrigin extends DomainError {
+  readonly origin: string;
+
   constructor(got: string) {
+    const origin = clipped(got);
     super(
       'FORBIDDEN',
-      `Expected an Origin that may use this server, but got "${got.slice(0, 100)}": add it to ALLOWED_ORIGINS`,
+      `Expected an Origin that may use this server, but got "${origin}": add it to ALLOWED_ORIGINS`,
     );
+    this.origin = origin;
   }
 }
 
@@ -40,8 +46,26 @@ export type Caller = {
   readonly origin: string | null;
 };
 
-/** @throws ForeignHost, ForeignOrigin */
-export function checkOrigin(request: IncomingMessage, rules: OriginRules): Caller {
+/** Checks the `Host` and `Origin` of a request. @throws ForeignHost, ForeignOrigin */
+export type CheckOrigin = (request: IncomingMessage) => Caller;
+
+/** Each foreign origin is logged once: what its page shows of the refusal says nothing of the configuration. */
+export function createOriginCheck(rules: OriginRules, log: Log): CheckOrigin {
+  const warned = new LRUCache<string, true>({ max: 1_000 });
+  return (request) => {
+    try {
+      return checkOrigin(request, rules);
+    } catch (error) {
+      if (error instanceof ForeignOrigin && !warned.has(error.origin)) {
+        warned.set(error.origin, true);
+        log.warn(error.message);
+      }
+      throw error;
+    }
+  };
+}
+
+function checkOrigin(request: IncomingMessage, rules: OriginRules): Caller {
   const host = (request.headers.host ?? '').toLowerCase();
   const name = hostname(host);
   if (name === null || !(loopback.has(name) || rules.hosts.has(name))) throw new ForeignHost(host);

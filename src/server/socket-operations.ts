@@ -12,6 +12,7 @@ import type { Context } from '../resolvers/context.ts';
 import { mapError } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
 import { checkComplexity, requestLimits } from './limits.ts';
+import { checkNesting } from './nesting.ts';
 import { newRequestId } from './request-scope.ts';
 
 /** What is known of one WebSocket. */
@@ -78,6 +79,7 @@ export function operationHooks({ schema, log, context }: GraphqlDeps) {
         if (operations.size >= requestLimits.operationsPerSocket) throw new TooManyOperations();
         const controller = new AbortController();
         operations.set(payload, { id, connection, controller });
+        checkNesting(payload.query);
         const document = parse(payload.query, { maxTokens: requestLimits.tokens });
         const errors = validate(schema, document);
         if (errors.length > 0) {

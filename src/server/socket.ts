@@ -7,7 +7,7 @@ import { mapError, statusOf } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
 import { requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
-import { checkOrigin, type OriginRules } from './origin.ts';
+import type { CheckOrigin } from './origin.ts';
 import { newRequestId } from './request-scope.ts';
 import { abortCompleted, type Extra, operationHooks } from './socket-operations.ts';
 
@@ -18,7 +18,7 @@ export type Sockets = {
   close(withinMs: number): Promise<void>;
 };
 
-export type SocketDeps = GraphqlDeps & { readonly rules: OriginRules };
+export type SocketDeps = GraphqlDeps & { readonly checkOrigin: CheckOrigin };
 
 /** "Service Restart": clients of graphql-ws connect again. */
 const serviceRestart = 1012;
@@ -39,9 +39,9 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
   server.on('upgrade', (request, socket: Duplex, head) => {
     socket.on('error', () => socket.destroy()); // Gone before it was a WebSocket: nobody to tell.
     try {
-      const { host } = checkOrigin(request, deps.rules);
+      const { host } = deps.checkOrigin(request);
       if (isClosing) throw new Stopping();
-      if (request.url?.split('?', 1)[0] !== '/graphql') throw new NoSuchSocket(request.url ?? '');
+      if (!/^\/graphql\/?(\?|$)/.test(request.url ?? '')) throw new NoSuchSocket(request.url ?? '');
       if (sockets.clients.size >= requestLimits.sockets) throw new TooManySockets();
       sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, host));
     } catch (error) {

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { startTestServer, type TestServer } from '../support/server.ts';
+import { type LogLine, startTestServer, type TestServer } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
 
 const devServer = 'http://localhost:5173';
@@ -49,13 +49,77 @@ describe('a web page that somebody visits', () => {
   it('of a configured origin gets the headers that its browser asks for', async () => {
     const preflight = await fetch(`${server.url}/graphql`, {
       method: 'OPTIONS',
-      headers: { origin: devServer, 'access-control-request-method': 'POST' },
+      headers: {
+        origin: devServer,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type',
+      },
     });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get('access-control-allow-origin')).toBe(devServer);
     expect(preflight.headers.get('access-control-allow-headers')).toMatch(/content-type/i);
     const answer = await server.post('{ __typename }', {}, { origin: devServer });
     expect(answer.data).toEqual({ __typename: 'Query' });
+  });
+
+  it.each([
+    'content-type',
+    'apollographql-client-name,apollographql-client-version,content-type',
+    'sentry-trace,baggage,traceparent',
+  ])('of a configured origin may send the headers that it announces: %s', async (names) => {
+    const preflight = await fetch(`${server.url}/graphql`, {
+      method: 'OPTIONS',
+      headers: {
+        origin: devServer,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': names,
+      },
+    });
+    const allowed = (preflight.headers.get('access-control-allow-headers') ?? '').split(/, */);
+    expect(allowed).toEqual(expect.arrayContaining(names.split(',')));
+    expect(preflight.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(preflight.headers.get('vary')).toMatch(/access-control-request-headers/i);
+  });
+
+  it('of a configured origin may read what a client needs of an answer', async () => {
+    const answer = await fetch(`${server.url}/health`, { headers: { origin: devServer } });
+    expect(answer.headers.get('access-control-allow-credentials')).toBe('true');
+    const exposed = (answer.headers.get('access-control-expose-headers') ?? '').split(/, */);
+    expect(exposed).toEqual(
+      expect.arrayContaining(['X-Request-Id', 'ETag', 'Content-Range', 'Retry-After']),
+    );
+  });
+
+  it('of a foreign origin is refused in a preflight too, and gets no CORS header', async () => {
+    const preflight = await fetch(`${server.url}/graphql`, {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://evil.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'x-any',
+      },
+    });
+    expect(preflight.status).toBe(403);
+    expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
+    expect(preflight.headers.get('access-control-allow-headers')).toBeNull();
+  });
+
+  it('of a foreign origin gets one warning in the log, which names ALLOWED_ORIGINS', async () => {
+    const lines: LogLine[] = [];
+    const watched = await startTestServer({
+      generate: createStepwise().generate,
+      onLog: (line) => lines.push(line),
+    });
+    try {
+      for (const origin of ['https://one.example', 'https://one.example', 'https://two.example']) {
+        await fetch(`${watched.url}/health`, { headers: { origin } });
+      }
+      const warnings = lines.map(({ msg }) => msg).filter((msg) => msg.includes('ALLOWED_ORIGINS'));
+      expect(warnings.filter((msg) => msg.includes('https://one.example'))).toHaveLength(1);
+      expect(warnings.filter((msg) => msg.includes('https://two.example'))).toHaveLength(1);
+    } finally {
+      await watched.close();
+    }
   });
 });
 
