@@ -197,6 +197,47 @@ function build() {
   }
 }
 
+/** Of the commands that are not files in src/commands. */
+var usages = {
+  start:
+    'Usage: npm start\n\n' +
+    'Installs and builds what has changed, then runs the server until SIGINT or SIGTERM.\n' +
+    'It is configured by environment variables: see README.md.\n\n' +
+    '  --help   this text\n',
+  build: 'Usage: npm run build\n\nInstalls and builds what has changed.\n\n  --help   this text\n',
+  test:
+    'Usage: npm test [-- <part of a path> ...] [-t <part of a name>]\n\n' +
+    'Format, lint, import rules, types, build, drift checks and every test; with arguments only\n' +
+    'the tests whose path or name contains them.\n\n' +
+    '  -t <part of a name>   only tests of this name\n' +
+    '  --help                this text\n',
+};
+
+/** Ends the program where help was asked for, or where an argument makes no sense. */
+function checkArguments(name, args) {
+  var command = name === 'start' || name === 'test' ? 'npm ' + name : 'npm run ' + name;
+  if (args.indexOf('--help') >= 0 || args.indexOf('-h') >= 0) {
+    process.stdout.write(usages[name]);
+    return process.exit(0);
+  }
+  var unknown = args.filter(function (argument, i) {
+    if (name !== 'test') return true;
+    return argument[0] === '-' && argument !== '-t' && args[i - 1] !== '-t';
+  })[0];
+  if (unknown !== undefined) {
+    fail(
+      'Expected ' +
+        (name === 'test' ? 'an option of ' : 'no arguments of ') +
+        command +
+        ', but got "' +
+        unknown +
+        '": see ' +
+        command +
+        ' -- --help',
+    );
+  }
+}
+
 /** Each stage of the gate in order; the first that fails ends it, with its output. */
 function test(args) {
   var stages = [
@@ -266,6 +307,7 @@ function main() {
   var name = process.argv[2];
   var args = process.argv.slice(3);
   checkNode();
+  if (Object.hasOwn(usages, name)) checkArguments(name, args);
   process.chdir(root);
   try {
     install();

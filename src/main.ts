@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type App, end, startApp } from './app.ts';
+import { closedPipe } from './closed-pipe.ts';
 import { type Config, loadConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { createLog, type Log } from './server/log.ts';
@@ -56,6 +57,7 @@ function stopOnSignals(app: App, { log, config }: { log: Log; config: Config }):
       end();
     });
   };
+  closedPipe().addEventListener('abort', () => attempt('the reader of its output has gone', 0));
   process.on('SIGTERM', () => attempt('SIGTERM', 0));
   process.on('SIGINT', () => (isStopping ? end() : attempt('SIGINT', 0)));
   process.on('uncaughtException', (error) => {

@@ -1,12 +1,13 @@
-import { parseArgs } from 'node:util';
+import { StartError } from '../errors.ts';
 import { limits } from '../inference/request.ts';
+import { readArguments } from './arguments.ts';
 
 export const generateUsage = `Usage: npm run generate -- "a red boat on the sea at sunset" [options]
 
-  --seed <n>       the same seed gives the same picture; a random one where left out, or -1
+  --seed <n>       the same seed gives the same image; random where left out, or -1
   --steps <n>      ${limits.steps.min} to ${limits.steps.max}; the model's own number where left out
   --size <w>x<h>   pixels, for example 256x256; snapped to the model's nearest size
-  --count <n>      pictures, ${limits.count.min} to ${limits.count.max}, with seeds that follow each other
+  --count <n>      images, ${limits.count.min} to ${limits.count.max}, with seeds that follow each other
   --model <name>   the default model where left out
   --out <path>     a folder, or a file that ends in .png; the current folder where left out
   --url <url>      a running Easel; where left out, the one on this machine, started if need be
@@ -29,18 +30,26 @@ export type GenerateArguments = {
   readonly url: URL | null;
 };
 
-/** What was typed makes no sense; the message is the whole answer. */
-export class BadArguments extends Error {
-  override readonly name = 'BadArguments';
-}
+const text = { type: 'string' } as const;
+const options = {
+  seed: text,
+  steps: text,
+  size: text,
+  count: text,
+  model: text,
+  out: text,
+  url: text,
+} as const;
 
-/** @throws BadArguments */
+/** @throws StartError in one sentence */
 export function parseGenerateArguments(argv: readonly string[]): GenerateArguments | 'help' {
-  const { values, positionals } = parse(argv);
-  if (values.help) return 'help';
-  const prompt = positionals.join(' ').trim();
+  const line = { command: 'npm run generate', options, maxWords: Number.POSITIVE_INFINITY };
+  const parsed = readArguments(joinNegative(argv), line);
+  if (parsed === 'help') return 'help';
+  const { values, words } = parsed;
+  const prompt = words.join(' ').trim();
   if (prompt === '') {
-    throw new BadArguments('Expected a prompt, for example: npm run generate -- "a red boat"');
+    throw new StartError('Expected a prompt, for example: npm run generate -- "a red boat"');
   }
   const { min, max } = limits.seed;
   // -1 is a random seed in other programs.
@@ -59,28 +68,7 @@ export function parseGenerateArguments(argv: readonly string[]): GenerateArgumen
   };
 }
 
-function parse(argv: readonly string[]) {
-  const text = { type: 'string' } as const;
-  const options = {
-    seed: text,
-    steps: text,
-    size: text,
-    count: text,
-    model: text,
-    out: text,
-    url: text,
-    help: { type: 'boolean', short: 'h' },
-  } as const;
-  try {
-    return parseArgs({ args: joinNegative(argv), options, allowPositionals: true });
-  } catch (cause) {
-    // Its first sentence says what is wrong, the others how to smuggle it in all the same.
-    const [reason = ''] = cause instanceof Error ? cause.message.split(/\.\s/, 1) : [];
-    throw new BadArguments(`${reason}: see npm run generate -- --help`, { cause });
-  }
-}
-
-/** `--seed -1` as `--seed=-1`: what follows would else be taken for an option. */
+/** `--seed -1` as `--seed=-1`: the number would else be taken for an option. */
 function joinNegative(argv: readonly string[]): string[] {
   const at = argv.findIndex((one, i) => one === '--seed' && /^-\d+$/.test(argv[i + 1] ?? ''));
   return at < 0
@@ -96,8 +84,9 @@ function whole(
   if (value === undefined) return undefined;
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
-  throw new BadArguments(
-    `Expected --${name} to be a whole number from ${min} to ${max}, but got "${value}"`,
+  const or = name === 'seed' ? ' (or -1, or left out, for a random one)' : '';
+  throw new StartError(
+    `Expected --${name} to be a whole number from ${min} to ${max}${or}, but got "${value}"`,
   );
 }
 
@@ -107,7 +96,7 @@ function size(value: string | undefined) {
   const [, width, height] = /^(\d{1,5})[x×](\d{1,5})$/i.exec(value) ?? [];
   const isInside = (side: string | undefined) => Number(side) >= min && Number(side) <= max;
   if (isInside(width) && isInside(height)) return { width: Number(width), height: Number(height) };
-  throw new BadArguments(
+  throw new StartError(
     `Expected --size to be <width>x<height> with sides from ${min} to ${max}, but got "${value}"`,
   );
 }
@@ -115,7 +104,7 @@ function size(value: string | undefined) {
 function out(value: string | undefined): string | null {
   if (value === undefined) return null;
   if (/\.(jpe?g|webp|avif|gif|tiff?)$/i.test(value)) {
-    throw new BadArguments(`Expected --out to be a folder or a .png file, but got "${value}"`);
+    throw new StartError(`Expected --out to be a folder or a .png file, but got "${value}"`);
   }
   return value;
 }
@@ -124,5 +113,5 @@ function url(value: string | undefined): URL | null {
   if (value === undefined) return null;
   const parsed = URL.canParse(value) ? new URL(value) : null;
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed;
-  throw new BadArguments(`Expected --url to begin with http:// or https://, but got "${value}"`);
+  throw new StartError(`Expected --url to begin with http:// or https://, but got "${value}"`);
 }

@@ -1,9 +1,11 @@
-import { loadConfig } from '../config.ts';
+import { resolve } from 'node:path';
+import { closedPipe } from '../closed-pipe.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { currentOwner } from '../database/ownership.ts';
 import { StartError } from '../errors.ts';
-import { hostInUrl } from '../server/address.ts';
+import { hostInUrl, readAddress } from '../server/address.ts';
 import { download, isEasel, query, ServerRefused, subscribe } from './api-client.ts';
 import {
-  BadArguments,
   type GenerateArguments,
   generateUsage,
   parseGenerateArguments,
@@ -59,8 +61,11 @@ export async function run(argv: readonly string[]): Promise<number> {
   const config = loadConfig();
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
+  const closed = closedPipe();
+  const configured = config.publicUrl ?? `http://${hostInUrl(config.host)}:${config.port}`;
+  const { isTTY, columns } = process.stderr;
   return generateCommand(argv, {
-    defaultUrl: config.publicUrl ?? `http://${hostInUrl(config.host)}:${config.port}`,
+    defaultUrl: (await addressOfOwner(config)) ?? configured,
     async startServer() {
       const [{ end, startApp }, { createLog }] = await Promise.all([
         import('../app.ts'),
@@ -74,23 +79,36 @@ export async function run(argv: readonly string[]): Promise<number> {
       return { url: app.url, close };
     },
     stdout: process.stdout,
-    stderr: process.stderr,
+    stderr: { isTTY, columns, write: (text) => closed.aborted || process.stderr.write(text) },
     env: process.env,
-    signal: interrupt.signal,
+    signal: AbortSignal.any([interrupt.signal, closed]),
   });
 }
 
-/** Errors whose message is all that whoever typed the command needs. */
+/** Address of the server that uses the data folder; null where there is none. */
+async function addressOfOwner({ dataDir, databaseUrl }: Config): Promise<string | null> {
+  const folder = resolve(dataDir);
+  const address = readAddress(folder);
+  if (address === null) return null;
+  // On a database server nobody owns the folder; whether an Easel answers at the address is asked anyway.
+  if (databaseUrl) return address.url;
+  return (await currentOwner(folder))?.pid === address.pid ? address.url : null;
+}
+
+/** Errors whose message is all that a person needs. */
 function isSentence(error: unknown): error is Error {
-  return [BadArguments, ServerRefused, StartError].some((sentence) => error instanceof sentence);
+  return error instanceof ServerRefused || error instanceof StartError;
 }
 
 async function reachServer(asked: URL | null, surroundings: GenerateSurroundings) {
   const url = asked ?? new URL(surroundings.defaultUrl);
-  if (await isEasel(url)) return { url, close: async () => {} };
+  if (await isEasel(url)) {
+    if (!asked) surroundings.stderr.write(`Using the Easel at ${url.origin}.\n`);
+    return { url, close: async () => {} };
+  }
   if (asked)
     throw new ServerRefused(`Expected an Easel at ${asked.origin}, but none answers there`);
-  surroundings.stderr.write('No Easel is running: starting one for this picture.\n');
+  surroundings.stderr.write('No Easel is running: starting one for this image.\n');
   const server = await surroundings.startServer();
   return { url: new URL(server.url), close: () => server.close() };
 }

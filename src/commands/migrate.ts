@@ -6,15 +6,26 @@ import { openEmbedded } from '../database/embedded.ts';
 import { migrate } from '../database/migrate.ts';
 import { schemaDiff } from '../database/schema-diff.ts';
 import { StartError } from '../errors.ts';
+import { readArguments } from './arguments.ts';
 
 const prismaFolder = fileURLToPath(new URL('../../prisma', import.meta.url));
 
-/**
- * `npm run migrate -- <name>`: writes the next migration, which takes a database that has had all of them
- * to what `prisma/schema.prisma` says now. The next start applies it. For developers.
- */
+const usage = `Usage: npm run migrate -- <name>
+
+Writes the migration that brings a database from the last one to what prisma/schema.prisma says now. The next start
+applies it. The name consists of small letters, digits and underscores.
+
+  --help   this text
+`;
+
+/** @returns the exit code */
 export async function run(argv: string[]): Promise<number> {
-  const name = argv[0] ?? '';
+  const parsed = readArguments(argv, { command: 'npm run migrate', options: {}, maxWords: 1 });
+  if (parsed === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const name = parsed.words[0] ?? '';
   if (!/^[a-z0-9_]{1,60}$/.test(name)) {
     throw new StartError(
       `Expected a name of small letters, digits and underscores, as in "npm run migrate -- add_tags", but got "${name}"`,

@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, parse, resolve } from 'node:path';
+import { StartError } from '../errors.ts';
 import { systemCode } from '../system-error.ts';
-import { BadArguments } from './generate-arguments.ts';
 
 type Destination = {
   /** As typed: a folder or a .png file; null is the current folder. */
@@ -14,7 +14,7 @@ type Destination = {
  * Writes a picture where it was asked to be. A file that was named is replaced; one that got its
  * name from us replaces nothing but the same picture.
  * @returns the absolute path.
- * @throws BadArguments where it cannot be written
+ * @throws StartError where it cannot be written
  */
 export async function savePicture(png: Buffer, destination: Destination): Promise<string> {
   const { out, isOneOfMany } = destination;
@@ -34,7 +34,7 @@ export async function savePicture(png: Buffer, destination: Destination): Promis
   } catch (cause) {
     if (systemCode(cause) === undefined) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BadArguments(`Expected to write the picture, but: ${reason}`, { cause });
+    throw new StartError(`Expected to write the picture, but: ${reason}`, { cause });
   }
 }
 

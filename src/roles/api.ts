@@ -1,8 +1,9 @@
+import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import type { ModelDescription } from '../inference/request.ts';
 import { buildSchema } from '../resolvers/build-schema.ts';
 import type { Context } from '../resolvers/context.ts';
-import { hostInUrl } from '../server/address.ts';
+import { hostInUrl, writeAddress } from '../server/address.ts';
 import { files } from '../server/files.ts';
 import { createHttp } from '../server/http.ts';
 import { listen } from '../server/listen.ts';
@@ -96,6 +97,9 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
   const { port } = await listen(http.server, config);
   closing.push(() => http.close(lastAnswerMs));
   closing.push(() => sockets.close(lastAnswerMs));
+  const url = `http://${hostInUrl(config.host)}:${port}`;
+  const removeAddress = writeAddress(resolve(config.dataDir), url);
+  closing.push(async () => removeAddress());
   await reached('listening');
 
   const retention = startRetention({
@@ -105,7 +109,7 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
   });
   closing.push(() => retention.stop());
   return {
-    url: `http://${hostInUrl(config.host)}:${port}`,
+    url,
     get framesEncoded() {
       return subscriptions.framesEncoded;
     },

@@ -3,11 +3,17 @@ import type { Config } from '../config.ts';
 
 export type Log = Logger;
 
-/** One line of JSON for each entry; for people at a terminal a short text. To standard output. */
+/**
+ * One line of JSON for each entry; for people at a terminal a short text. To standard output; an error of writing to
+ * it goes to `process.stdout`, whatever wrote.
+ */
 export function createLog(level: Config['logLevel'], { isTerminal }: { isTerminal: boolean }): Log {
   const formatters = { level: (label: string) => ({ level: label }) };
   const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters };
-  return isTerminal ? pino(options, textual) : pino(options, pino.destination({ sync: true }));
+  if (isTerminal) return pino(options, textual);
+  const lines = pino.destination({ sync: true });
+  lines.on('error', (error: Error) => process.stdout.emit('error', error));
+  return pino(options, lines);
 }
 
 /** `12:00:00 warn message (key value, …)` */

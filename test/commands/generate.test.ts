@@ -260,7 +260,7 @@ describe('npm run generate', () => {
     [['boat', '--out', 'a.jpg'], /folder or a \.png file/],
     [['boat', '--url', 'ftp://here'], /http:\/\/ or https:\/\//],
     [['boat', '--url', 'http://127.0.0.1:9'], /Expected an Easel at http:\/\/127\.0\.0\.1:9/],
-    [['boat', '--speed', '9'], /Unknown option '--speed'/],
+    [['boat', '--speed', '9'], /Expected an option of npm run generate, but got "--speed"/],
     [['boat', '--steps'], /--steps/],
   ])('answers %j with one sentence', async (argv, sentence) => {
     const { code, stdout, stderr } = await run(argv);
@@ -287,7 +287,7 @@ describe('at a real Easel', () => {
     const argv = ['a red boat', '--seed', '7', '--steps', '3', '--count', '2', '--out', folder];
     const { code, stdout, stderr } = await run(argv, { startServer });
     expect({ code, stderr }).toMatchObject({ code: 0 });
-    expect(stderr).toContain('No Easel is running: starting one for this picture.\nseed 7\n');
+    expect(stderr).toContain('No Easel is running: starting one for this image.\nseed 7\n');
     expect(stderr).not.toContain('number 0');
     const paths = stdout.trimEnd().split('\n');
     expect(paths).toHaveLength(2);

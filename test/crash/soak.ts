@@ -1,14 +1,23 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { readArguments } from '../../src/commands/arguments.ts';
+import { StartError } from '../../src/errors.ts';
 import { House } from './harness.ts';
 import { randomFrom } from './random.ts';
 import { dieTwice } from './round.ts';
 
-// `npm run soak -- --rounds 1000 [--seed 7]`: deaths one after the other on one data folder, one to a round; after
-// every second one everything is checked. One line for each check goes to soak/<start>.log and to the terminal; the first loss ends it with code 1.
+const usage = `Usage: npm run soak [-- --rounds <n>] [--seed <n>]
 
-const rounds = numberAfter('--rounds', 300);
-const seed = numberAfter('--seed', Date.now() % 1_000_000);
+Kills the server again and again on one data folder, once a round; after every second round everything is checked. One
+line for each check goes to soak/<start>.log and to the terminal; the first loss ends it with exit code 1.
+
+  --rounds <n>   how many kills, 300 where left out
+  --seed <n>     the same seed chooses the same moments; printed at the start
+  --help         this text
+`;
+
+const text = { type: 'string' } as const;
+const { rounds, seed } = argumentsOf(process.argv.slice(2));
 const folder = fileURLToPath(new URL('../../soak/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 const file = `${folder}${new Date().toISOString().replace(/[:.]/g, '-')}.log`;
@@ -53,10 +62,28 @@ function say(line: string): void {
   console.log(stamped);
 }
 
-function numberAfter(name: string, standard: number): number {
-  const at = process.argv.indexOf(name);
-  if (at === -1) return standard;
-  const value = Number(process.argv[at + 1]);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Error(`Expected a number above 0 after ${name}, but got "${process.argv[at + 1]}"`);
+/** Ends the program where help was asked for, or where an argument makes no sense. */
+function argumentsOf(argv: readonly string[]): { rounds: number; seed: number } {
+  try {
+    const options = { rounds: text, seed: text };
+    const parsed = readArguments(argv, { command: 'npm run soak', options, maxWords: 0 });
+    if (parsed !== 'help') {
+      return {
+        rounds: numberOf('rounds', parsed.values.rounds, 300),
+        seed: numberOf('seed', parsed.values.seed, Date.now() % 1_000_000),
+      };
+    }
+    process.stdout.write(usage);
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    process.stderr.write(`easel: ${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+function numberOf(name: string, value: string | undefined, standard: number): number {
+  const number = value === undefined ? standard : Number(value);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new StartError(`Expected a whole number above 0 after --${name}, but got "${value}"`);
 }
