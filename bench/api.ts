@@ -41,7 +41,7 @@ export const api: Benchmark = {
   },
 };
 
-/** A history of 24 small pictures, and the two queries that a page sends most. */
+/** A history of 24 small images, and the two queries that a page sends most. */
 async function prepare(url: string): Promise<Operation[]> {
   const small = { width: 64, height: 64, exactSize: true, steps: 1, count: 8 };
   const ids: string[] = [];

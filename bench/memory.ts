@@ -14,7 +14,7 @@ export const memory: Benchmark = {
       const marks = isQuick ? [1, 3] : [1, 10, 50];
       for (let n = 1; n <= marks.at(-1)!; n++) {
         await draw(server.url, { prompt: promptNumber(n), width: 256, height: 256, steps: 20 });
-        if (marks.includes(n)) figures.push(figure(`after picture ${n}`, server.memory()));
+        if (marks.includes(n)) figures.push(figure(`after image ${n}`, server.memory()));
       }
       const { peak } = server.memory();
       figures.push({ what: 'at its highest', value: peak, unit: 'MB' });

@@ -1,4 +1,4 @@
-"""The peer of `picture.ts`: diffusers' PixArtSigmaPipeline on the same model folder.
+"""The peer of `image.ts`: diffusers' PixArtSigmaPipeline on the same model folder.
 
 The first line on standard output describes it; then each JSON job on standard input, {prompt, seed, precision}
 or {memory}, is answered with one line. Needs torch, diffusers, transformers, sentencepiece, safetensors.
@@ -39,7 +39,7 @@ class CompressedAttention:
         self.conv.to(dtype), self.norm.to(dtype)
 
     def compress(self, tokens):
-        side = int(tokens.shape[1] ** 0.5)  # square pictures only
+        side = int(tokens.shape[1] ** 0.5)  # square images only
         image = tokens.transpose(1, 2).unflatten(2, (side, side))
         return self.norm(self.conv(image).flatten(2).transpose(1, 2))
 
@@ -86,7 +86,7 @@ def draw(pipeline: PixArtSigmaPipeline, options: dict, prompt: str, seed: int) -
     )
     ended = time.perf_counter()
     steps = [1000 * (b - a) for a, b in zip(ends, ends[1:])]
-    return {'stepsMs': steps, 'pictureMs': 1000 * (ended - started)}
+    return {'stepsMs': steps, 'imageMs': 1000 * (ended - started)}
 
 
 def resident_mb() -> float:

@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 export const precisions = ['fp32', 'bf16'] as const;
 export type Precision = (typeof precisions)[number];
 
-export type PeerPicture = { readonly stepsMs: readonly number[]; readonly pictureMs: number };
+export type PeerImage = { readonly stepsMs: readonly number[]; readonly imageMs: number };
 
 /** diffusers with the same model folder, in a Python process of its own. */
 export type Peer = {
   /** Versions, and what was done about key/value compression. */
   readonly description: string;
-  draw(prompt: string, seed: number, precision: Precision): Promise<PeerPicture>;
+  draw(prompt: string, seed: number, precision: Precision): Promise<PeerImage>;
   /** Megabytes, resident. */
   memory(): Promise<number>;
   close(): Promise<void>;

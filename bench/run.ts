@@ -9,10 +9,10 @@ import { api } from './api.ts';
 import { cancel } from './cancel.ts';
 import type { Benchmark } from './figure.ts';
 import { growth } from './growth.ts';
+import { image } from './image.ts';
 import { memory } from './memory.ts';
 import { watchOthers } from './others.ts';
 import { paused } from './paused.ts';
-import { picture } from './picture.ts';
 import { previews } from './previews.ts';
 import { describeMachine, markdownOf, type Section } from './report.ts';
 import { start } from './start.ts';
@@ -20,7 +20,7 @@ import { subscribers } from './subscribers.ts';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   start,
-  picture,
+  image,
   api,
   previews,
   cancel,

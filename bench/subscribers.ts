@@ -12,7 +12,7 @@ export const subscribers: Benchmark = {
   async run({ isQuick }) {
     const count = isQuick ? 100 : 1_000;
     const rounds = isQuick ? 1 : 2;
-    const pictures = isQuick ? 1 : 4;
+    const images = isQuick ? 1 : 4;
     const alone: Cost[] = [];
     const among: Cost[] = [];
     let liveBytes = 0;
@@ -29,7 +29,7 @@ export const subscribers: Benchmark = {
       await leave(await open(server, id, 50)); // Warm.
       await costOf(server, 1);
       for (let round = 0; round < rounds; round++) {
-        alone.push(await costOf(server, pictures));
+        alone.push(await costOf(server, images));
         const before = { live: await server.liveBytes(), resident: server.memory().resident };
         const viewers = await gather();
         if (round === 0) {
@@ -37,13 +37,13 @@ export const subscribers: Benchmark = {
           residentMB = server.memory().resident - before.resident;
           idleCpu = await idleShare(server, isQuick ? 1 : 5);
         }
-        among.push(await costOf(server, pictures));
+        among.push(await costOf(server, images));
         await leave(viewers);
       }
     });
     const ratio = (field: keyof Cost) =>
       median(among.map((cost, round) => cost[field] / alone[round]![field]));
-    const note = `${rounds} × ${pictures} pictures with and without, in turn`;
+    const note = `${rounds} × ${images} images with and without, in turn`;
     return [
       {
         what: 'one subscriber: live bytes after a collection',
@@ -63,7 +63,7 @@ export const subscribers: Benchmark = {
         unit: 'ms',
         note: 'of a second',
       },
-      { what: 'a picture’s time, with ÷ without them', value: ratio('ms'), unit: '×', note },
+      { what: 'an image’s time, with ÷ without them', value: ratio('ms'), unit: '×', note },
       {
         what: 'the server’s processor time for it, with ÷ without them',
         value: ratio('cpuSeconds'),
@@ -76,15 +76,15 @@ export const subscribers: Benchmark = {
 
 type Cost = { readonly ms: number; readonly cpuSeconds: number };
 
-/** Of one picture elsewhere. */
-async function costOf(server: Server, pictures: number): Promise<Cost> {
+/** Of one image elsewhere. */
+async function costOf(server: Server, images: number): Promise<Cost> {
   const [startedAt, cpuBefore] = [performance.now(), server.cpuSeconds()];
-  for (let n = 0; n < pictures; n++) {
+  for (let n = 0; n < images; n++) {
     await draw(server.url, { prompt: promptNumber(n), width: 256, height: 256, steps: 20 });
   }
   return {
-    ms: (performance.now() - startedAt) / pictures,
-    cpuSeconds: (server.cpuSeconds() - cpuBefore) / pictures,
+    ms: (performance.now() - startedAt) / images,
+    cpuSeconds: (server.cpuSeconds() - cpuBefore) / images,
   };
 }
 

@@ -130,7 +130,7 @@ describe('docker-compose.yml', () => {
     expect(easel.healthcheck.test[3]).toContain('http://127.0.0.1:4000/ready');
   });
 
-  it('keeps pictures and rows in volumes that it declares', () => {
+  it('keeps images and rows in volumes that it declares', () => {
     const mounts = [...easel.volumes, ...postgres.volumes].map((mount) => mount.split(':'));
     expect(mounts.map(([name]) => name)).toEqual(Object.keys(compose.volumes));
     expect(mounts[0]?.[1]).toBe(easel.environment['DATA_DIR']);

@@ -1,20 +1,20 @@
 import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-/** The server said no, or something that makes no sense; the message is for whoever typed the command. */
+/** The server refused a request, or gave an answer that is not GraphQL; the message is shown as it is. */
 export class ServerRefused extends Error {
   override readonly name = 'ServerRefused';
 }
 
 type Variables = Record<string, unknown>;
 
-/** Whether an Easel answers there. Another program on the port is none. */
+/** Whether an Easel answers at the URL, and not another program. */
 export async function isEasel(url: URL): Promise<boolean> {
   try {
     await query<{ server: { version: string } }>(url, '{ server { version } }', {});
     return true;
   } catch {
-    return false; // Refused, silent, or another program: each is a no.
+    return false; // It refuses, does not answer, or is another program.
   }
 }
 
@@ -52,12 +52,12 @@ export async function query<Result>(
 /** The bytes behind a link that the API handed out. @throws ServerRefused */
 export async function download(url: URL): Promise<Buffer> {
   const response = await fetch(url).catch((cause: unknown) => {
-    throw new ServerRefused(`Expected the picture at ${url.origin}, but it was not reached`, {
+    throw new ServerRefused(`Expected the image at ${url.origin}, but it was not reached`, {
       cause,
     });
   });
   if (!response.ok) {
-    throw new ServerRefused(`Expected the picture, but got status ${response.status}`);
+    throw new ServerRefused(`Expected the image, but got status ${response.status}`);
   }
   return Buffer.from(await response.arrayBuffer());
 }
@@ -116,7 +116,7 @@ function asRefusal(cause: unknown, url: URL): ServerRefused {
   return new ServerRefused(message, { cause });
 }
 
-/** The border: what came over the wire is believed to be what the document asked for. */
+/** A checked border: the data is trusted to have the shape that the document asks for. */
 function asAnswer<Result>(body: unknown) {
   const isAnswer = typeof body === 'object' && body !== null;
   return (isAnswer ? body : {}) as { data?: Result | null; errors?: { message: string }[] };

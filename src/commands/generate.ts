@@ -10,16 +10,16 @@ import {
   generateUsage,
   parseGenerateArguments,
 } from './generate-arguments.ts';
-import { savePicture } from './picture-file.ts';
+import { saveImage } from './image-file.ts';
 import { type Output, ProgressBar } from './progress-bar.ts';
-import { drawPicture, pictureProtocol, type TerminalEnvironment } from './terminal-picture.ts';
+import { drawImage, imageProtocol, type TerminalEnvironment } from './terminal-image.ts';
 
 export type GenerateSurroundings = {
   /** Where the Easel of this machine listens, if one runs. */
   readonly defaultUrl: string;
   /** Starts one; asked only where none runs. */
   readonly startServer: () => Promise<{ readonly url: string; close(): Promise<void> }>;
-  /** The paths of the pictures, and the pictures; progress and complaints go to `stderr`. */
+  /** The paths of the images, and the images; progress and complaints go to `stderr`. */
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: TerminalEnvironment;
@@ -175,11 +175,11 @@ async function generateAt(
   const save = async (image: Image) => {
     if (saved.has(image.index)) return;
     const png = await download(new URL(image.url, url));
-    const path = await savePicture(png, { out, seed: image.seed, isOneOfMany: used.count > 1 });
+    const path = await saveImage(png, { out, seed: image.seed, isOneOfMany: used.count > 1 });
     saved.add(image.index);
     bar.clear();
-    const protocol = stdout.isTTY ? pictureProtocol(env) : null;
-    if (protocol) stdout.write(await drawPicture(png, protocol, stdout.columns ?? 80));
+    const protocol = stdout.isTTY ? imageProtocol(env) : null;
+    if (protocol) stdout.write(await drawImage(png, protocol, stdout.columns ?? 80));
     stdout.write(`${path}\n`);
   };
 
@@ -198,8 +198,8 @@ async function generateAt(
           bar.show(progress, `waiting, number ${event.position} in the queue`);
         break;
       case 'GenerationProgress': {
-        const picture = used.count > 1 ? `picture ${saved.size + 1} of ${used.count}, ` : '';
-        bar.show(progress, picture + describeStage(event));
+        const image = used.count > 1 ? `image ${saved.size + 1} of ${used.count}, ` : '';
+        bar.show(progress, image + describeStage(event));
         break;
       }
       case 'GenerationImageReady':

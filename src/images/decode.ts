@@ -1,8 +1,8 @@
-import { fromFile, PictureUnreadable, type Pixels } from './native.ts';
+import { fromFile, ImageUnreadable, type Pixels } from './native.ts';
 
 /**
- * The pixels of a picture, scaled into a box and laid on black.
- * @throws PictureUnreadable
+ * The pixels of an image, scaled into a box and laid on black.
+ * @throws ImageUnreadable
  */
 export async function decodePixels(
   bytes: Uint8Array,
@@ -18,6 +18,6 @@ export async function decodePixels(
       .toBuffer({ resolveWithObject: true });
     return { rgb: data, width: info.width, height: info.height };
   } catch (cause) {
-    throw new PictureUnreadable({ cause });
+    throw new ImageUnreadable({ cause });
   }
 }

@@ -2,8 +2,8 @@ import { type ImageFormat, mimeOf } from './formats.ts';
 import { embedMetadata, type MetadataToWrite } from './metadata.ts';
 import { fromPixels, type Pixels, render } from './native.ts';
 
-/** A picture as bytes of a file. Width and height in pixels. */
-export type EncodedPicture = {
+/** An image as bytes of a file. Width and height in pixels. */
+export type EncodedImage = {
   readonly bytes: Buffer;
   readonly width: number;
   readonly height: number;
@@ -20,11 +20,11 @@ export async function encodePng(
   height: number,
   metadata?: MetadataToWrite,
 ): Promise<Buffer> {
-  const picture = fromPixels({ rgb, width, height }).png({
+  const image = fromPixels({ rgb, width, height }).png({
     compressionLevel: 6,
     adaptiveFiltering: true,
   });
-  const { bytes } = await render(picture);
+  const { bytes } = await render(image);
   return metadata ? embedMetadata(bytes, metadata) : bytes;
 }
 
@@ -36,12 +36,12 @@ export async function encodePng(
 export async function encodeFrame(
   frame: Pixels,
   { format, maxSize }: { format: 'WEBP' | 'JPEG'; maxSize: number | null },
-): Promise<EncodedPicture> {
-  const picture = fromPixels(frame);
+): Promise<EncodedImage> {
+  const image = fromPixels(frame);
   const longest = Math.max(frame.width, frame.height);
   if (maxSize !== null && maxSize !== longest) {
     const scaled = (side: number) => Math.max(1, Math.round((side * maxSize) / longest));
-    picture.resize({
+    image.resize({
       width: scaled(frame.width),
       height: scaled(frame.height),
       fit: 'fill',
@@ -49,6 +49,6 @@ export async function encodeFrame(
     });
   }
   const encoded =
-    format === 'WEBP' ? picture.webp({ quality: 75, effort: 0 }) : picture.jpeg({ quality: 80 });
+    format === 'WEBP' ? image.webp({ quality: 75, effort: 0 }) : image.jpeg({ quality: 80 });
   return { ...(await render(encoded)), mime: mimeOf(format satisfies ImageFormat) };
 }

@@ -1,4 +1,4 @@
-/** Formats that pictures are kept, uploaded and delivered in. */
+/** Formats that images are kept, uploaded and delivered in. */
 export const imageFormats = ['PNG', 'JPEG', 'WEBP', 'AVIF'] as const;
 export type ImageFormat = (typeof imageFormats)[number];
 
@@ -36,7 +36,7 @@ const readByAll: ReadonlySet<ImageFormat> = new Set(['JPEG', 'PNG']);
 
 /**
  * The format that serves an `Accept` header best (RFC 9110, 12.5.1). The original's own where the
- * header names nothing that we have: a picture in a tab is better than an error.
+ * header names nothing that we have: an image in a tab is better than an error.
  */
 export function negotiateFormat(
   accept: string | undefined,

@@ -5,7 +5,7 @@ import { writeXmp } from './xmp.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-const pictureMetadata = z.object({
+const imageMetadata = z.object({
   /** Name and version, for example `Easel 0.1.0`. */
   software: z.string(),
   /** All settings of the image. `seed` is its own. */
@@ -22,18 +22,18 @@ const pictureMetadata = z.object({
   }),
 });
 
-/** Enough to make the same picture again. An engine's request and provenance fit as they are. */
-export type PictureMetadata = z.infer<typeof pictureMetadata>;
+/** Enough to make the same image again. An engine's request and provenance fit as they are. */
+export type ImageMetadata = z.infer<typeof imageMetadata>;
 
-export type MetadataToWrite = PictureMetadata & {
+export type MetadataToWrite = ImageMetadata & {
   /** The name that other programs have for the sampler. */
   readonly samplerTitle: string;
 };
 
-/** The texts found in a picture; each null where there is none. */
+/** The texts found in an image; each null where there is none. */
 export type EmbeddedTexts = {
   /** Ours, exact. */
-  readonly easel: PictureMetadata | null;
+  readonly easel: ImageMetadata | null;
   /** The form that many programs write: prompt, negative prompt, a line of settings. */
   readonly parameters: string | null;
   readonly xmp: string | null;
@@ -45,7 +45,7 @@ export function embedMetadata(png: Buffer, metadata: MetadataToWrite): Buffer {
   return addTexts(png, [
     { keyword: 'parameters', text: parametersText(metadata) },
     // Parsing drops what a wider object may carry, so that only what is listed gets into files.
-    { keyword: 'easel', text: JSON.stringify(pictureMetadata.parse(metadata)) },
+    { keyword: 'easel', text: JSON.stringify(imageMetadata.parse(metadata)) },
     { keyword: xmpKeyword, text: writeXmp({ software, prompt: settings.prompt }) },
   ]);
 }
@@ -82,10 +82,10 @@ function quoted(value: string): string {
   return /[,:\n"]/.test(value) ? JSON.stringify(value) : value;
 }
 
-function parseEasel(text: string | undefined): PictureMetadata | null {
+function parseEasel(text: string | undefined): ImageMetadata | null {
   if (text === undefined) return null;
   try {
-    return pictureMetadata.safeParse(JSON.parse(text)).data ?? null;
+    return imageMetadata.safeParse(JSON.parse(text)).data ?? null;
   } catch {
     return null; // Not JSON: somebody else's word under our name.
   }

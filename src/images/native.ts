@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { DomainError } from '../errors.ts';
 
-// One picture at a time per call: the processors belong to the engine. Nothing is decoded twice, so
+// One image at a time per call: the processors belong to the engine. Nothing is decoded twice, so
 // a cache would only hold memory.
 sharp.concurrency(1);
 sharp.cache(false);
@@ -11,20 +11,20 @@ sharp.unblock({
   operation: ['Png', 'Jpeg', 'Webp', 'Heif'].map((format) => `VipsForeignLoad${format}Buffer`),
 });
 
-/** The library could not read, or write, a picture. */
-export class PictureUnreadable extends DomainError {
+/** The library could not read, or write, an image. */
+export class ImageUnreadable extends DomainError {
   constructor(options?: ErrorOptions) {
     const reason = options?.cause instanceof Error ? options.cause.message : 'it is damaged';
     super(
       'INTERNAL_SERVER_ERROR',
-      `Expected a picture that can be read, but got one that cannot: ${firstLine(reason)}`,
+      `Expected an image that can be read, but got one that cannot: ${firstLine(reason)}`,
       {},
       options,
     );
   }
 }
 
-/** Pixels that do not fill their picture. */
+/** Pixels that do not fill their image. */
 export class PixelsMismatched extends DomainError {
   constructor(got: number, width: number, height: number) {
     super(
@@ -61,15 +61,15 @@ export function fromFile(bytes: Uint8Array): Sharp {
   return sharp(bytes);
 }
 
-/** Runs what was described. @throws PictureUnreadable in place of the library's own errors */
+/** Runs what was described. @throws ImageUnreadable in place of the library's own errors */
 export async function render(
-  picture: Sharp,
+  image: Sharp,
 ): Promise<{ bytes: Buffer; width: number; height: number }> {
   try {
-    const { data, info } = await picture.toBuffer({ resolveWithObject: true });
+    const { data, info } = await image.toBuffer({ resolveWithObject: true });
     return { bytes: data, width: info.width, height: info.height };
   } catch (cause) {
-    throw new PictureUnreadable({ cause });
+    throw new ImageUnreadable({ cause });
   }
 }
 
@@ -80,13 +80,13 @@ export type Header = {
   readonly xmp: Buffer | null;
 };
 
-/** Reads no pixels. @throws PictureUnreadable */
+/** Reads no pixels. @throws ImageUnreadable */
 export async function headerOf(bytes: Uint8Array): Promise<Header> {
   try {
     const { autoOrient, xmp } = await fromFile(bytes).metadata();
     return { width: autoOrient.width, height: autoOrient.height, xmp: xmp ?? null };
   } catch (cause) {
-    throw new PictureUnreadable({ cause });
+    throw new ImageUnreadable({ cause });
   }
 }
 

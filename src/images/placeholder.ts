@@ -3,11 +3,11 @@ import { checkPixels } from './native.ts';
 
 /** ThumbHash keeps at most 7 waves a side: 64 samples are plenty, and its limit is 100. */
 const longestSide = 64;
-/** Pixels looked at per sample and direction: a 4K picture costs no more than a small one. */
+/** Pixels looked at per sample and direction: a 4K image costs no more than a small one. */
 const looksPerSample = 4;
 
 /**
- * A few dozen bytes (ThumbHash, base64) to paint before the picture arrives.
+ * A few dozen bytes (ThumbHash, base64) to paint before the image arrives.
  * @throws PixelsMismatched
  */
 export function placeholderOf(rgb: Uint8Array, width: number, height: number): string {

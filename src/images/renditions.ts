@@ -1,10 +1,10 @@
 import type { Sharp } from 'sharp';
-import type { EncodedPicture } from './encode.ts';
+import type { EncodedImage } from './encode.ts';
 import { type ImageFormat, mimeOf } from './formats.ts';
 import { fromFile, headerOf, render } from './native.ts';
 import { trainedAlgorithmicMedia, writeXmp } from './xmp.ts';
 
-/** Pixels. Few sizes, so that a picture has few renditions, each made once. */
+/** Pixels. Few sizes, so that an image has few renditions, each made once. */
 export const renditionWidths: readonly number[] = [
   64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096,
 ];
@@ -20,7 +20,7 @@ export type Rendition = {
   /** The box in pixels; null: as the other side and the proportions demand. */
   readonly width: number | null;
   readonly height: number | null;
-  /** CONTAIN: all of the picture, within the box. COVER: the box filled, and the rest cut off. */
+  /** CONTAIN: all of the image, within the box. COVER: the box filled, and the rest cut off. */
   readonly fit: ImageFit;
   readonly format: ImageFormat;
   /** Where false, a generated image still says that it is one; prompt and settings are in the original alone. */
@@ -28,28 +28,28 @@ export type Rendition = {
 };
 
 /**
- * A smaller, or differently packed, picture of a stored one; never a larger one.
- * @throws PictureUnreadable
+ * A smaller, or differently packed, image of a stored one; never a larger one.
+ * @throws ImageUnreadable
  */
 export async function renderRendition(
   original: Buffer,
   rendition: Rendition,
-): Promise<EncodedPicture> {
+): Promise<EncodedImage> {
   const { xmp, ...size } = await headerOf(original);
-  const picture = fromFile(original).autoOrient();
+  const image = fromFile(original).autoOrient();
   const box = boxWithin(size, rendition);
   if (box.width !== size.width || box.height !== size.height) {
-    picture.resize({ ...box, fit: 'cover' });
+    image.resize({ ...box, fit: 'cover' });
   }
   const isGenerated = xmp?.includes(trainedAlgorithmicMedia) ?? false;
-  if (isGenerated && !rendition.stripMetadata) picture.withXmp(generatedXmp);
-  return { ...(await render(pack(picture, rendition.format))), mime: mimeOf(rendition.format) };
+  if (isGenerated && !rendition.stripMetadata) image.withXmp(generatedXmp);
+  return { ...(await render(pack(image, rendition.format))), mime: mimeOf(rendition.format) };
 }
 
 /** All that a rendition says of its making. */
 const generatedXmp = writeXmp({ software: 'Easel', prompt: '' });
 
-/** What comes out, in pixels: the asked-for box, shrunk until the picture need not grow. */
+/** What comes out, in pixels: the asked-for box, shrunk until the image need not grow. */
 function boxWithin(
   size: { width: number; height: number },
   { width, height, fit }: Rendition,
@@ -71,16 +71,16 @@ function pixels(side: number): number {
   return Math.max(1, Math.round(side));
 }
 
-/** Qualities where generated pictures show no artefacts at arm's length; efforts that answer while one waits. */
-function pack(picture: Sharp, format: ImageFormat): Sharp {
+/** Qualities where generated images show no artefacts at arm's length; efforts that answer while one waits. */
+function pack(image: Sharp, format: ImageFormat): Sharp {
   switch (format) {
     case 'PNG':
-      return picture.png({ compressionLevel: 6, adaptiveFiltering: true });
+      return image.png({ compressionLevel: 6, adaptiveFiltering: true });
     case 'JPEG':
-      return picture.flatten({ background: 'white' }).jpeg({ quality: 85 });
+      return image.flatten({ background: 'white' }).jpeg({ quality: 85 });
     case 'WEBP':
-      return picture.webp({ quality: 82, effort: 3 });
+      return image.webp({ quality: 82, effort: 3 });
     case 'AVIF':
-      return picture.avif({ quality: 60, effort: 1 });
+      return image.avif({ quality: 60, effort: 1 });
   }
 }

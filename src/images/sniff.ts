@@ -2,7 +2,7 @@ import { disableTypes, imageSize, types } from 'image-size';
 import { clipped, DomainError } from '../errors.ts';
 import type { ImageFormat } from './formats.ts';
 
-export type SniffedPicture = {
+export type SniffedImage = {
   readonly format: ImageFormat;
   /** Pixels as stored: the rotation that a camera has noted is not applied. */
   readonly width: number;
@@ -10,7 +10,7 @@ export type SniffedPicture = {
 };
 
 /** Bytes that are no image of a supported format, or one that is too large to decode. */
-export class PictureRejected extends DomainError {
+export class ImageRejected extends DomainError {
   constructor(message: string, details: { max?: number; got?: number } = {}) {
     super('UPLOAD_REJECTED', message, details);
   }
@@ -28,20 +28,20 @@ disableTypes(types.filter((type) => !['png', 'jpg', 'webp', 'heif'].includes(typ
 /**
  * Format and size of a file, by its content and not by its name, from its header alone: an image that
  * would take gigabytes to decode is refused before it is decoded.
- * @throws PictureRejected
+ * @throws ImageRejected
  */
 export function sniff(
   bytes: Uint8Array,
   { maxPixels }: { maxPixels: number } = { maxPixels: 4096 * 4096 },
-): SniffedPicture {
+): SniffedImage {
   const { width, height, type = '' } = readHeader(bytes);
   const format = Object.hasOwn(formats, type) ? formats[type as keyof typeof formats] : undefined;
   if (format === undefined) throw unsupported(type === '' ? 'another file' : clipped(type));
   if (!(width > 0 && height > 0)) {
-    throw new PictureRejected(`Expected a ${format} with pixels, but got ${width} × ${height}`);
+    throw new ImageRejected(`Expected a ${format} with pixels, but got ${width} × ${height}`);
   }
   if (width * height > maxPixels) {
-    throw new PictureRejected(
+    throw new ImageRejected(
       `Expected at most ${maxPixels} pixels, but got ${width} × ${height} = ${width * height}`,
       { max: maxPixels, got: width * height },
     );
@@ -57,6 +57,6 @@ function readHeader(bytes: Uint8Array) {
   }
 }
 
-function unsupported(got: string): PictureRejected {
-  return new PictureRejected(`Expected a PNG, JPEG, WebP or AVIF image, but got: ${got}`);
+function unsupported(got: string): ImageRejected {
+  return new ImageRejected(`Expected a PNG, JPEG, WebP or AVIF image, but got: ${got}`);
 }

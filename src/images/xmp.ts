@@ -3,7 +3,7 @@ export const trainedAlgorithmicMedia =
   'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
 
 /**
- * An XMP packet (ISO 16684-1) that says that the picture was generated, by which program, and from
+ * An XMP packet (ISO 16684-1) that says that the image was generated, by which program, and from
  * which words: what galleries and search engines look for.
  */
 export function writeXmp({ software, prompt }: { software: string; prompt: string }): string {

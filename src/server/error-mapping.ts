@@ -9,9 +9,9 @@ export type ErrorExtensions = ErrorDetails & {
 };
 
 /**
- * The one place where faults become what a client reads. A `DomainError` is told as it is, GraphQL's
- * own faults keep their words and get a code; everything else is a defect: the client gets the
- * request's id, under which the log has the rest. Nothing ever carries a stack trace.
+ * The one place where errors are turned into what a client reads. The message of a `DomainError` is passed on, GraphQL's
+ * own errors keep their message and get a code; everything else is a defect: the client gets the request's id, by which
+ * the log entry is found. Stack traces are never sent.
  */
 export function mapError(
   error: unknown,

@@ -29,7 +29,7 @@ export function files(deps: {
     if (ifMatch !== undefined && !matches(ifMatch, file.tag, { isStrong: true })) {
       throw new HttpError(412, 'BAD_REQUEST', `Expected the file "${file.tag}", as If-Match says`);
     }
-    // Not Express's `fresh`: it takes the `Cache-Control` of a request for a wish to have it again, and `fetch` sends that.
+    // Not Express's `fresh`: it is false where the request has `Cache-Control: no-cache`, which `fetch` adds itself.
     if (matches(request.headers['if-none-match'], file.tag)) {
       response.status(304).end();
       return;

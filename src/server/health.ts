@@ -11,7 +11,7 @@ export function health(_request: Request, response: Response): void {
   response.set('Cache-Control', 'no-store').json({ status: 'ok' });
 }
 
-/** `/ready`: a picture that is asked for now would be made. 503 with the reasons where not. */
+/** `/ready`: an image that is asked for now would be made. 503 with the reasons where not. */
 export function ready(checks: Readonly<Record<string, Check>>) {
   return async (_request: Request, response: Response): Promise<void> => {
     const entries = Object.entries(checks).map(async ([name, check]) => [name, await run(check)]);
@@ -33,7 +33,7 @@ async function run(check: Check): Promise<string | null> {
   try {
     return await Promise.race([check(), tooLate]);
   } catch {
-    return 'it does not answer'; // The reason is in the log of whoever needs it, not in public.
+    return 'it does not answer'; // The reason is for the log, not for the public.
   } finally {
     clearTimeout(timer);
   }

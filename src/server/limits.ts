@@ -11,19 +11,19 @@ import {
 } from 'graphql';
 import { DomainError } from '../errors.ts';
 
-/** Of one operation, and of what carries it. */
+/** Limits of one operation and of the connection that it arrives on. */
 export const requestLimits = {
   /** Bytes of a body, or of a WebSocket message: a prompt of 8,000 characters is at most 32 kB. */
   bodyBytes: 512 * 1024,
-  /** Parts that the parser takes; the introspection of GraphiQL has about 400. */
+  /** Tokens of a document; GraphiQL's introspection query has about 400. */
   tokens: 5_000,
   /** Braces, brackets and parentheses inside each other. */
   nesting: 100,
   /** Fields inside fields; GraphiQL's introspection goes down 15. */
   depth: 20,
-  /** Fields under another name than their own. */
+  /** Fields with an alias. */
   aliases: 60,
-  /** Fields, those of list members times the length that is asked for. */
+  /** Fields; those inside a list count once per item that is asked for. */
   cost: 100_000,
   /** Operations of one WebSocket at once. */
   operationsPerSocket: 100,
@@ -51,7 +51,7 @@ export function checkComplexity(
   { operationName, variables }: { operationName?: string | null; variables: Variables },
 ): void {
   const operation = getOperationAST(document, operationName);
-  if (!operation) return; // Whoever executes it says so, in its own words.
+  if (!operation) return; // Execution refuses it with a message of its own.
   const values = { ...defaultsOf(operation), ...variables };
   const weight = weigh(operation, fragmentsOf(document), values);
   const { depth, aliases, cost } = requestLimits;
@@ -79,7 +79,7 @@ function weigh(
   const ofFragment = (name: string): Weight => {
     const known = weighed.get(name);
     if (known) return known;
-    // Held against circles; validation refuses them in better words.
+    // Ends the recursion where fragments form a circle; validation refuses those with a clearer message.
     weighed.set(name, nothing);
     const weight = ofSet(fragments.get(name)?.selectionSet);
     weighed.set(name, weight);
@@ -121,7 +121,7 @@ function plus(a: Weight, b: Weight): Weight {
 
 const connections: ReadonlySet<string> = new Set(['projects', 'generations', 'assets']);
 
-/** How many a field may answer with. Other lists are short: they count once. */
+/** The most items that a field may return. Lists without a length argument are short and count once. */
 function lengthOf(field: FieldNode, variables: Variables): number {
   const argument = (name: string) => {
     const node = field.arguments?.find((given) => given.name.value === name)?.value;

@@ -4,9 +4,9 @@ import { clipped, DomainError } from '../errors.ts';
 import type { Log } from './log.ts';
 
 /**
- * A web page that somebody visits must not own a local Easel. CORS and CSRF checks do not cover
- * WebSockets, and a name that its owner points at 127.0.0.1 passes for the page's own: so `Host` and
- * `Origin` are looked at before anything else, of every request and every upgrade.
+ * A web page that somebody visits must not be able to use a local Easel. CORS and CSRF checks do not cover WebSockets,
+ * and with DNS rebinding the page's own name resolves to 127.0.0.1: so `Host` and `Origin` of every request and every
+ * upgrade are checked before anything else.
  */
 export type OriginRules = {
   /** Names under which this server is reached, beside those of the loopback. Lower case, without port. */
@@ -19,7 +19,7 @@ export class ForeignHost extends DomainError {
   constructor(got: string) {
     super(
       'FORBIDDEN',
-      `Expected a Host that is this server's, but got "${clipped(got)}": add its name to ALLOWED_HOSTS`,
+      `Expected a Host of this server, but got "${clipped(got)}": add its name to ALLOWED_HOSTS`,
     );
   }
 }

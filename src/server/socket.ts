@@ -14,7 +14,7 @@ import { abortCompleted, type Extra, operationHooks } from './socket-operations.
 export type Sockets = {
   /** Open WebSockets, and operations that run over them. */
   readonly counts: { readonly sockets: number; readonly operations: number };
-  /** Every client is told to come back; those that do not answer are cut off after `withinMs`. */
+  /** Closes every connection with 1012 (Service Restart); those that do not answer are cut off after `withinMs`. */
   close(withinMs: number): Promise<void>;
 };
 
@@ -37,7 +37,7 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
   let isClosing = false;
 
   server.on('upgrade', (request, socket: Duplex, head) => {
-    socket.on('error', () => socket.destroy()); // Gone before it was a WebSocket: nobody to tell.
+    socket.on('error', () => socket.destroy()); // The client has gone before the WebSocket was open.
     try {
       const { host } = deps.checkOrigin(request);
       if (isClosing) throw new Stopping();
@@ -79,7 +79,7 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
         deps.log.error({ err: error }, 'closing a WebSocket failed'),
       );
     });
-    if (isClosing) socket.close(serviceRestart, 'The server restarts: come back');
+    if (isClosing) socket.close(serviceRestart, 'The server restarts: connect again');
   }
 
   return {
@@ -91,7 +91,7 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
       isClosing = true;
       const open = [...sockets.clients];
       const gone = open.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-      for (const socket of open) socket.close(serviceRestart, 'The server restarts: come back');
+      for (const socket of open) socket.close(serviceRestart, 'The server restarts: connect again');
       const timer = setTimeout(() => {
         for (const socket of sockets.clients) socket.terminate();
       }, withinMs);
@@ -103,16 +103,20 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
 
 class Stopping extends DomainError {
   constructor() {
-    super('RATE_LIMITED', 'Expected to take a connection, but the server stops: come back', {
-      retryAfter: 5,
-    });
+    super(
+      'RATE_LIMITED',
+      'Expected a server that takes connections, but it is stopping: connect again',
+      {
+        retryAfter: 5,
+      },
+    );
   }
 }
 
 class TooManySockets extends DomainError {
   constructor() {
     const max = requestLimits.sockets;
-    super('RATE_LIMITED', `Expected at most ${max} WebSockets, but all are taken`, { max });
+    super('RATE_LIMITED', `Expected at most ${max} open WebSockets, but so many are open`, { max });
   }
 }
 
@@ -122,7 +126,7 @@ class NoSuchSocket extends DomainError {
   }
 }
 
-/** The upgrade is answered in plain HTTP: a browser shows nothing of it, but a person with curl sees why. */
+/** Answers the upgrade in plain HTTP. Browsers do not show the body, but curl does. */
 function refuse(request: IncomingMessage, socket: Duplex, error: unknown, log: Log): void {
   const mapped = mapError(error, { requestId: newRequestId(), log });
   const status = statusOf(mapped.extensions.code);
@@ -143,7 +147,7 @@ function send(socket: WebSocket, text: string): Promise<void> {
   });
 }
 
-/** A client that vanished without a word is found out, and its operations end. */
+/** Closes the connection of a client that no longer answers pings, which ends its operations. */
 function keepAlive(socket: WebSocket): () => void {
   let isAlive = true;
   socket.on('pong', () => {

@@ -14,7 +14,7 @@ const generate = `mutation ($input: GenerateInput!) { generate(input: $input) {
   generation { status settings { model { name } steps width height } images { url width height } }
 } }`;
 
-/** A picture, with its size and what its channels are like, 0 to 255. */
+/** An image, with its size and what its channels are like, 0 to 255. */
 async function draw(settings: object) {
   const input = { settings: { steps: 4, seed: 1, ...settings }, waitSeconds: 60 };
   const { generation } = (await server.gql(generate, { input })).generate;
@@ -46,7 +46,7 @@ describe('the embedded model', () => {
     expect(brightness(day)).toBeGreaterThan(brightness(night) + 40);
   });
 
-  it('gives a picture for words that it does not know, and in another shape', async () => {
+  it('gives an image for words that it does not know, and in another shape', async () => {
     const { width, height, channels } = await draw({
       prompt: 'ein Zeppelin über Königsberg, zxqv 7 🎈',
       width: 288,

@@ -44,7 +44,7 @@ const events = `subscription ($id: ID!, $after: Cursor) {
 }`;
 
 describe('a generation', () => {
-  it('is queued, followed live, and its picture fetched', async () => {
+  it('is queued, followed live, and its image fetched', async () => {
     const { generate: queued } = await server.gql(generate, { input: { settings } });
     expect(queued.generation.status).toBe('QUEUED');
     const { id, eventCursor } = queued.generation;
@@ -67,7 +67,7 @@ describe('a generation', () => {
     expect(sniff(png)).toEqual({ format: 'PNG', width: 64, height: 64 });
   });
 
-  it('is in its picture: the words, the settings, the checksums, and that a model drew it', async () => {
+  it('is in its image: the words, the settings, the checksums, and that a model drew it', async () => {
     const input = { settings: { ...settings, seed: '8', sampler: 'DPMPP_2M' }, waitSeconds: 60 };
     const { generation } = (await server.gql(generate, { input })).generate;
     const [image] = generation.images;

@@ -36,7 +36,7 @@ async function insert(minutes: readonly number[], hour: string): Promise<void> {
             ownerId,
             projectId,
             index: 0,
-            ...picture,
+            ...image,
             storageKey: `originals/${hour}/${minute}.png`,
           },
         },
@@ -48,7 +48,7 @@ async function insert(minutes: readonly number[], hour: string): Promise<void> {
 const settings = generationSettings.parse({
   ...{ prompt: 'a boat', model: 'random', width: 64, height: 64, steps: 4, seed: 1 },
 });
-const picture = {
+const image = {
   width: 64,
   height: 64,
   format: 'PNG' as const,

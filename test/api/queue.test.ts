@@ -64,7 +64,7 @@ describe('the queue', () => {
     const rows = await client.generation.findMany({ where: { status: 'QUEUED' } });
     await client.asset.createMany({
       data: rows.map(({ id, ownerId, projectId }) => ({
-        ...picture,
+        ...image,
         ownerId,
         projectId,
         generationId: id,
@@ -135,7 +135,7 @@ type Made = {
   generation: { status: string; queuePosition: number | null; startedAt: string | null };
 };
 
-const picture = {
+const image = {
   index: 0,
   width: 64,
   height: 64,

@@ -12,7 +12,7 @@ import {
 import { StartError } from '../../src/errors.ts';
 import { encodePng } from '../../src/images/encode.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
-import { drawing } from '../images/pictures.ts';
+import { drawing } from '../images/fixtures.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 import { startTestServer } from '../support/server.ts';
 import { type Script, startScriptedServer } from './scripted-server.ts';
@@ -79,7 +79,7 @@ async function run(argv: string[], surroundings: Partial<GenerateSurroundings> =
 }
 
 describe('npm run generate', () => {
-  it('shows steps, saves the picture and prints its path', async () => {
+  it('shows steps, saves the image and prints its path', async () => {
     const { url } = await serve();
     const result = await run(['a red boat', '--url', url, '--out', folder]);
     const path = join(folder, 'easel-7.png');
@@ -132,7 +132,7 @@ describe('npm run generate', () => {
     ]);
   });
 
-  it('saves every picture of several, also those whose event it missed', async () => {
+  it('saves every image of several, also those whose event it missed', async () => {
     const { url } = await serve({
       generate: () => generation(3),
       async *events() {
@@ -145,7 +145,7 @@ describe('npm run generate', () => {
     expect(stdout.split('\n')).toHaveLength(4);
   });
 
-  it('does not replace a picture that it did not make', async () => {
+  it('does not replace an image that it did not make', async () => {
     const { url } = await serve();
     await writeFile(join(folder, 'easel-7.png'), 'precious');
     const first = await run(['boat', '--url', url, '--out', folder]);
@@ -243,7 +243,7 @@ describe('npm run generate', () => {
       },
     });
     const { stdout } = await run(['boat', '--url', url, '--out', folder]);
-    expect(stdout).toBe(`${join(folder, 'easel-picture.png')}\n`);
+    expect(stdout).toBe(`${join(folder, 'easel-image.png')}\n`);
   });
 
   it.each([
@@ -306,7 +306,7 @@ describe('at a real Easel', () => {
       vi.stubEnv(name, value);
     }
     closings.push(async () => void vi.unstubAllEnvs());
-    const out = join(folder, 'pictures');
+    const out = join(folder, 'images');
     expect(await runHere(['a boat', '--seed', '7', '--steps', '1', '--out', out])).toBe(0);
     expect(await readdir(out)).toEqual(['easel-7.png']);
   });
@@ -346,7 +346,7 @@ describe('in a terminal', () => {
     [{ COLORTERM: 'truecolor' }, 'blocks'],
     [{ KITTY_WINDOW_ID: '1', TMUX: '/tmp/tmux', COLORTERM: 'truecolor' }, 'blocks'],
     [{ TERM: 'xterm-256color' }, 'none'],
-  ] as const)('of %j shows the picture as it can: %s', async (env, way) => {
+  ] as const)('of %j shows the image as it can: %s', async (env, way) => {
     const { url } = await serve();
     const stdout = terminal();
     await run(['boat', '--url', url, '--out', folder], { stdout, env });
@@ -375,7 +375,7 @@ describe('in a terminal', () => {
     }
   });
 
-  it('shows no picture where the output goes into a file', async () => {
+  it('shows no image where the output goes into a file', async () => {
     const { url } = await serve();
     const env = { TERM: 'xterm-kitty' };
     const { stdout } = await run(['boat', '--url', url, '--out', folder], { env });

@@ -6,14 +6,14 @@ import { writeRandomModel } from '../support/random-model.ts';
 import { type EaselProcess, freePort, startEasel } from './easel-process.ts';
 import { type Asked, ask, checkLife, type Drawn, draw, pixelsAt, Subscriber } from './viewer.ts';
 
-/** Seeds of which it is known how their pictures look. */
+/** Seeds of which it is known how their images look. */
 const seeds = [11, 12, 13, 14, 15, 16, 17, 18];
 
 /**
  * One data folder over many lives of the server, with a subscriber that outlives them all. What is asked for is
  * remembered, and checked after every death.
  */
-export class House {
+export class Harness {
   readonly folder = mkdtempSync(join(tmpdir(), 'easel-crash-'));
   readonly dataDir = join(this.folder, 'data');
   readonly #modelsDir = join(this.folder, 'models');
@@ -53,7 +53,7 @@ export class House {
     return server;
   }
 
-  /** How the pictures look where nothing happens, and the subscriber takes its seat. */
+  /** How the images look where nothing happens, and the subscriber takes its seat. */
   async learn(): Promise<void> {
     const { url } = this.server!;
     this.subscriber = await Subscriber.join(url);
@@ -63,7 +63,7 @@ export class House {
       this.#pixels.set(Number(seed), await pixelsAt(link));
     }
     if (new Set(this.#pixels.values()).size !== seeds.length) {
-      throw new Error(`Expected ${seeds.length} different pictures, but got ${drawn.status}`);
+      throw new Error(`Expected ${seeds.length} different images, but got ${drawn.status}`);
     }
   }
 

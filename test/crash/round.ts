@@ -1,6 +1,6 @@
 import { crashPoints } from '../../src/services/runner/crash-points.ts';
 import { type EaselProcess, proveRefused } from './easel-process.ts';
-import type { House } from './harness.ts';
+import type { Harness } from './harness.ts';
 import type { Asked } from './viewer.ts';
 
 export { crashPoints };
@@ -8,90 +8,94 @@ export { crashPoints };
 export const startPoints = ['database-open', 'engine-open', 'listening'] as const;
 
 /** Dies at a named point, and everything is checked in the next life. */
-export async function die(house: House, point: string): Promise<void> {
-  await house.server!.kill();
-  const server = await house.start(`${point}:2`);
-  const requests = [house.next(), house.next(), house.next()];
-  await requestAll(house, requests);
+export async function die(harness: Harness, point: string): Promise<void> {
+  await harness.server!.kill();
+  const server = await harness.start(`${point}:2`);
+  const requests = [harness.next(), harness.next(), harness.next()];
+  await requestAll(harness, requests);
   await expectDeath(server);
-  await house.start();
-  await house.verify(requests);
+  await harness.start();
+  await harness.verify(requests);
 }
 
 /** Dies of `kill -9` when it has had a little time for the work; in one of three rounds again while it starts. */
-export async function dieAtRandom(house: House, random: () => number): Promise<void> {
-  const requests = await dieAtWork(house, random);
-  if (random() < 1 / 3) await dieStarting(house, random() * 3_000);
-  await house.start();
-  await house.verify(requests);
+export async function dieAtRandom(harness: Harness, random: () => number): Promise<void> {
+  const requests = await dieAtWork(harness, random);
+  if (random() < 1 / 3) await dieStarting(harness, random() * 3_000);
+  await harness.start();
+  await harness.verify(requests);
 }
 
 /** Dies at a named point of the start, while work of an earlier life waits. */
-export async function dieWhileStarting(house: House, point: string): Promise<void> {
-  const requests = [house.next(), house.next()];
-  await requestAll(house, requests);
-  await house.server!.kill();
-  await expectDeath(house.begin(point));
-  await house.start();
-  await house.verify(requests);
+export async function dieWhileStarting(harness: Harness, point: string): Promise<void> {
+  const requests = [harness.next(), harness.next()];
+  await requestAll(harness, requests);
+  await harness.server!.kill();
+  await expectDeath(harness.begin(point));
+  await harness.start();
+  await harness.verify(requests);
 }
 
 /**
  * Two deaths for one check, the second of which meets what the first one has left: at a named point, during the
  * start, or at random. Says how the second one died.
  */
-export async function dieTwice(house: House, random: () => number): Promise<string> {
-  const requests = await dieAtWork(house, random);
-  const how = await dieAgain(house, random, requests);
-  await house.start();
-  await house.verify(requests);
+export async function dieTwice(harness: Harness, random: () => number): Promise<string> {
+  const requests = await dieAtWork(harness, random);
+  const how = await dieAgain(harness, random, requests);
+  await harness.start();
+  await harness.verify(requests);
   return how;
 }
 
-async function dieAgain(house: House, random: () => number, requests: Asked[]): Promise<string> {
+async function dieAgain(
+  harness: Harness,
+  random: () => number,
+  requests: Asked[],
+): Promise<string> {
   const dice = random();
   if (dice < 0.15) {
-    await dieStarting(house, random() * 3_000);
+    await dieStarting(harness, random() * 3_000);
     return 'while it started';
   }
   if (dice < 0.3) {
     const point = oneOf(startPoints, random);
-    await expectDeath(house.begin(point));
+    await expectDeath(harness.begin(point));
     return `at ${point}`;
   }
   if (dice < 0.65) {
     const point = `${oneOf(crashPoints, random)}:${1 + Math.floor(random() * 3)}`;
-    const server = house.begin(point);
+    const server = harness.begin(point);
     await Promise.race([server.listening.catch(() => {}), server.ended]);
-    requests.push(house.next(), house.next(), house.next());
-    await requestAll(house, requests);
+    requests.push(harness.next(), harness.next(), harness.next());
+    await requestAll(harness, requests);
     await expectDeath(server);
     return `at ${point}`;
   }
-  await house.start();
-  requests.push(...(await dieAtWork(house, random)));
+  await harness.start();
+  requests.push(...(await dieAtWork(harness, random)));
   return 'at random';
 }
 
 /** What was asked for before it died. */
-async function dieAtWork(house: House, random: () => number): Promise<Asked[]> {
-  const requests = Array.from({ length: 1 + Math.floor(random() * 4) }, () => house.next());
-  const asking = requestAll(house, requests);
+async function dieAtWork(harness: Harness, random: () => number): Promise<Asked[]> {
+  const requests = Array.from({ length: 1 + Math.floor(random() * 4) }, () => harness.next());
+  const asking = requestAll(harness, requests);
   await pause(random() * 700);
-  await house.server!.kill();
+  await harness.server!.kill();
   await asking;
   return requests;
 }
 
-async function dieStarting(house: House, afterMs: number): Promise<void> {
-  const server = house.begin();
+async function dieStarting(harness: Harness, afterMs: number): Promise<void> {
+  const server = harness.begin();
   await Promise.race([pause(afterMs), server.listening.catch(() => {})]);
   server.signal('SIGKILL');
   await expectDeath(server);
 }
 
-async function requestAll(house: House, requests: readonly Asked[]): Promise<void> {
-  await Promise.all(requests.map((asked) => house.request(asked)));
+async function requestAll(harness: Harness, requests: readonly Asked[]): Promise<void> {
+  await Promise.all(requests.map((asked) => harness.request(asked)));
 }
 
 async function expectDeath({ ended, port }: EaselProcess): Promise<void> {

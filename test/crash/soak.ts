@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readArguments } from '../../src/commands/arguments.ts';
 import { StartError } from '../../src/errors.ts';
-import { House } from './harness.ts';
+import { Harness } from './harness.ts';
 import { randomFrom } from './random.ts';
 import { dieTwice } from './round.ts';
 
@@ -22,34 +22,34 @@ const folder = fileURLToPath(new URL('../../soak/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 const file = `${folder}${new Date().toISOString().replace(/[:.]/g, '-')}.log`;
 const random = randomFrom(seed);
-const house = new House();
+const harness = new Harness();
 const startedAt = performance.now();
 
 say(`rounds ${rounds}, seed ${seed}, log ${file}`);
 let round = 0;
 try {
-  await house.build();
-  await house.start();
-  await house.learn();
+  await harness.build();
+  await harness.start();
+  await harness.learn();
   for (round = 2; round <= rounds; round += 2) {
     const began = performance.now();
-    const how = await dieTwice(house, random);
+    const how = await dieTwice(harness, random);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     say(`round ${round} of ${rounds}: died at random, then ${how}; ${seconds} s, ${told()}`);
   }
   say(`held: ${round - 2} deaths, nothing lost, ${minutes()} minutes, ${told()}`);
 } catch (error) {
   say(`LOST in round ${round}: ${error instanceof Error ? error.stack : String(error)}`);
-  say(`the log of the last life: ${house.server?.lines.slice(-20).join('\n')}`);
+  say(`the log of the last life: ${harness.server?.lines.slice(-20).join('\n')}`);
   process.exitCode = 1;
 } finally {
-  await house.tearDown();
+  await harness.tearDown();
 }
 
 function told(): string {
-  const events = house.subscriber!.seen;
+  const events = harness.subscriber!.seen;
   const ends = events.filter(({ type }) => type === 'GenerationSucceeded').length;
-  return `${ends} generations, ${house.subscriber!.last} events without a gap`;
+  return `${ends} generations, ${harness.subscriber!.last} events without a gap`;
 }
 
 function minutes(): string {

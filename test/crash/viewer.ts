@@ -62,7 +62,7 @@ export async function draw(url: string, asked: Asked, waitSeconds = 0): Promise<
 /** SHA-256 over the pixels: what metadata a file carries makes no difference. */
 export async function pixelsAt(url: string): Promise<string> {
   const response = await fetch(url, { headers: { connection: 'close' } });
-  if (!response.ok) throw new Error(`Expected a picture, but got ${response.status}`);
+  if (!response.ok) throw new Error(`Expected an image, but got ${response.status}`);
   const pixels = await sharp(Buffer.from(await response.arrayBuffer()))
     .raw()
     .toBuffer();

@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, encodePng } from '../../src/images/encode.ts';
 import { PixelsMismatched } from '../../src/images/native.ts';
-import { difference, drawing, metadata } from './pictures.ts';
+import { difference, drawing, metadata } from './fixtures.ts';
 
 const decode = (bytes: Uint8Array) => sharp(bytes).removeAlpha().raw().toBuffer();
 
@@ -22,7 +22,7 @@ describe('an original', () => {
     }
   });
 
-  it('is the same file for the same picture', async () => {
+  it('is the same file for the same image', async () => {
     const [a, b] = await Promise.all([
       encodePng(drawing(64, 64), 64, 64, metadata),
       encodePng(drawing(64, 64), 64, 64, metadata),

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../src/images/encode.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
 import { trainedAlgorithmicMedia } from '../../src/images/xmp.ts';
-import { drawing, embedded, metadata, withPrompt } from './pictures.ts';
+import { drawing, embedded, metadata, withPrompt } from './fixtures.ts';
 
-const picture = (described = metadata) => encodePng(drawing(32, 32), 32, 32, described);
+const image = (described = metadata) => encodePng(drawing(32, 32), 32, 32, described);
 
 /** Chunks by the specification, read on their own here. */
 function chunks(png: Buffer) {
@@ -40,11 +40,11 @@ function withChunk(png: Buffer, type: string, content: Buffer): Buffer {
 
 describe('the metadata of an original', () => {
   it('comes back exactly', async () => {
-    expect(readMetadata(await picture()).easel).toEqual(embedded);
+    expect(readMetadata(await image()).easel).toEqual(embedded);
   });
 
   it('holds the text that other programs read', async () => {
-    expect(readMetadata(await picture()).parameters).toBe(
+    expect(readMetadata(await image()).parameters).toBe(
       'a red boat on the sea at sunset\n' +
         'Negative prompt: blurry\n' +
         'Steps: 20, Sampler: DPM++ 2M, CFG scale: 4.5, Seed: 42, Size: 256x192, ' +
@@ -54,12 +54,12 @@ describe('the metadata of an original', () => {
 
   it('leaves out the line of an empty negative prompt', async () => {
     const { settings } = metadata;
-    const png = await picture({ ...metadata, settings: { ...settings, negativePrompt: '' } });
+    const png = await image({ ...metadata, settings: { ...settings, negativePrompt: '' } });
     expect(readMetadata(png).parameters).not.toContain('Negative prompt');
   });
 
   it('is found by sharp, as texts and as XMP', async () => {
-    const { comments, xmp } = await sharp(await picture()).metadata();
+    const { comments, xmp } = await sharp(await image()).metadata();
     const texts = new Map(comments?.map(({ keyword, text }) => [keyword, text]));
     expect(texts.get('parameters')).toContain('Seed: 42');
     expect(JSON.parse(texts.get('easel') ?? 'null')).toEqual(embedded);
@@ -69,7 +69,7 @@ describe('the metadata of an original', () => {
   });
 
   it('stands before the pixels, each chunk with its checksum', async () => {
-    const found = chunks(await picture());
+    const found = chunks(await image());
     expect(found.map(({ type }) => type).slice(0, 4)).toEqual(['IHDR', 'tEXt', 'tEXt', 'iTXt']);
     expect(found.at(-1)?.type).toBe('IEND');
     for (const { type, content, crc } of found) {
@@ -84,7 +84,7 @@ describe('the metadata of an original', () => {
     'قارب أحمر\nعلى البحر',
     'control \u0007 and \0 characters, and half \ud83d one',
   ])('survives the prompt %j', async (prompt) => {
-    const png = await picture(withPrompt(prompt));
+    const png = await image(withPrompt(prompt));
     const found = readMetadata(png);
     expect(found.easel?.settings.prompt).toBe(prompt);
     const written = prompt.replace('\0', '').replace('\ud83d ', '\ufffd ');
@@ -95,13 +95,13 @@ describe('the metadata of an original', () => {
 
   it('quotes what would break the line of settings', async () => {
     const settings = { ...metadata.settings, model: 'mine, Steps: 1' };
-    const { parameters } = readMetadata(await picture({ ...metadata, settings }));
+    const { parameters } = readMetadata(await image({ ...metadata, settings }));
     expect(parameters).toContain('Model: "mine, Steps: 1", Version');
   });
 
   it('holds nothing but what is listed, whatever comes with it', async () => {
     const settings = { ...metadata.settings, share: 'user-17' };
-    expect((await picture({ ...metadata, settings })).includes('user-17')).toBe(false);
+    expect((await image({ ...metadata, settings })).includes('user-17')).toBe(false);
   });
 });
 
@@ -110,12 +110,12 @@ describe('reading metadata', () => {
 
   it('finds nothing where there is nothing', async () => {
     expect(readMetadata(await encodePng(drawing(8, 8), 8, 8))).toEqual(nothing);
-    expect(readMetadata(Buffer.from('not a picture'))).toEqual(nothing);
+    expect(readMetadata(Buffer.from('not an image'))).toEqual(nothing);
     expect(readMetadata(new Uint8Array(0))).toEqual(nothing);
   });
 
   it('reads as far as a cut-off file goes', async () => {
-    const png = await picture();
+    const png = await image();
     for (let length = 0; length < png.length; length += 7) {
       const { easel } = readMetadata(png.subarray(0, length));
       if (easel) expect(easel).toEqual(embedded);
@@ -123,7 +123,7 @@ describe('reading metadata', () => {
   });
 
   it('passes over a chunk whose checksum is wrong', async () => {
-    const png = await picture();
+    const png = await image();
     const { at } = chunks(png).find(({ type }) => type === 'tEXt') ?? { at: 0 };
     png[at + 20] = (png[at + 20] ?? 0) ^ 1;
     expect(readMetadata(png)).toMatchObject({ parameters: null, easel: embedded });

@@ -1,7 +1,7 @@
 import { thumbHashToApproximateAspectRatio, thumbHashToRGBA } from 'thumbhash';
 import { describe, expect, it } from 'vitest';
 import { placeholderOf } from '../../src/images/placeholder.ts';
-import { drawing } from './pictures.ts';
+import { drawing } from './fixtures.ts';
 
 const decode = (placeholder: string) => thumbHashToRGBA(Buffer.from(placeholder, 'base64'));
 
@@ -21,7 +21,7 @@ describe('a placeholder', () => {
     expect(Math.abs(Math.log2(ratio / (width / height)))).toBeLessThan(1.5);
   });
 
-  it('shows roughly what the picture shows, at any size', () => {
+  it('shows roughly what the image shows, at any size', () => {
     for (const size of [32, 250, 1024]) {
       const { w, h, rgba } = decode(placeholderOf(drawing(size, size), size, size));
       const middle = ((h >> 1) * w + (w >> 1)) * 4;
@@ -32,12 +32,12 @@ describe('a placeholder', () => {
     }
   });
 
-  it('is the same for the same picture', () => {
+  it('is the same for the same image', () => {
     const rgb = drawing(100, 60);
     expect(placeholderOf(rgb, 100, 60)).toBe(placeholderOf(rgb.slice(), 100, 60));
   });
 
-  it('refuses pixels that do not fill the picture', () => {
+  it('refuses pixels that do not fill the image', () => {
     expect(() => placeholderOf(drawing(8, 8), 8, 9)).toThrow('Expected 8 × 9 × 3 bytes of pixels');
   });
 });

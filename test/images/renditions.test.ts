@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../src/images/encode.ts';
-import { PictureUnreadable } from '../../src/images/native.ts';
+import { ImageUnreadable } from '../../src/images/native.ts';
 import {
   type Rendition,
   renderRendition,
@@ -9,7 +9,7 @@ import {
   snapWidth,
 } from '../../src/images/renditions.ts';
 import { trainedAlgorithmicMedia } from '../../src/images/xmp.ts';
-import { difference, drawing, metadata } from './pictures.ts';
+import { difference, drawing, metadata } from './fixtures.ts';
 
 const original = await encodePng(drawing(256, 192), 256, 192, metadata);
 const whole: Rendition = {
@@ -48,7 +48,7 @@ describe('a rendition', () => {
     ['WEBP', 'webp', 'image/webp', 8],
     ['AVIF', 'heif', 'image/avif', 8],
   ] as const)(
-    'as %s shows the same picture, still marked as generated',
+    'as %s shows the same image, still marked as generated',
     async (format, name, mime, tolerance) => {
       const rendition = await renderRendition(original, { ...whole, format });
       expect(rendition.mime).toBe(mime);
@@ -107,13 +107,13 @@ describe('a rendition', () => {
 
   it('of a damaged file fails as ours, with the cause', async () => {
     const attempts = [
-      Buffer.from('not a picture'),
+      Buffer.from('not an image'),
       original.subarray(0, 300),
       Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
     ].map((bytes) => renderRendition(bytes, whole));
     for (const { status, ...outcome } of await Promise.allSettled(attempts)) {
       expect(status).toBe('rejected');
-      expect(outcome).toMatchObject({ reason: expect.any(PictureUnreadable) });
+      expect(outcome).toMatchObject({ reason: expect.any(ImageUnreadable) });
       expect(outcome).toMatchObject({ reason: { cause: expect.any(Error) } });
     }
   });

@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../src/images/encode.ts';
-import { PictureRejected, sniff } from '../../src/images/sniff.ts';
-import { drawing, metadata } from './pictures.ts';
+import { ImageRejected, sniff } from '../../src/images/sniff.ts';
+import { drawing, metadata } from './fixtures.ts';
 
 const rgb = drawing(80, 48);
 const raw = () => sharp(rgb, { raw: { width: 80, height: 48, channels: 3 } });
@@ -51,7 +51,7 @@ describe('sniffing', () => {
   });
 
   it.each(others)('refuses %s', (_, bytes) => {
-    expect(() => sniff(bytes)).toThrow(PictureRejected);
+    expect(() => sniff(bytes)).toThrow(ImageRejected);
   });
 
   it('ends at every cut of every file, with an answer or a refusal', () => {
@@ -60,13 +60,13 @@ describe('sniffing', () => {
         try {
           expect(sniff(bytes.subarray(0, length)).format).toBe(format);
         } catch (error) {
-          expect(error).toBeInstanceOf(PictureRejected);
+          expect(error).toBeInstanceOf(ImageRejected);
         }
       }
     }
   });
 
-  it('refuses a picture of no pixels', async () => {
+  it('refuses an image of no pixels', async () => {
     const png = Buffer.from(files['a PNG'][1]);
     png.writeUInt32BE(0, 16);
     expect(() => sniff(png)).toThrow('Expected a PNG with pixels, but got 0 × 48');

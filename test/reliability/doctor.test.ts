@@ -28,7 +28,7 @@ const generate = `mutation ($seed: Seed!) {
   }
 }`;
 
-/** A picture, and where its file lies. */
+/** An image, and where its file lies. */
 async function draw(seed: number) {
   const { generation } = (await server.gql(generate, { seed })).generate;
   expect(generation.status).toBe('SUCCEEDED');
@@ -48,7 +48,7 @@ test('finds nothing where all is well, beside a server that runs', async () => {
   await draw(1);
   const { code, findings, summary } = await doctor();
   expect({ code, findings }).toEqual({ code: 0, findings: [] });
-  expect(summary).toMatch(/^\d+ pictures, 0 findings, 0 repaired$/);
+  expect(summary).toMatch(/^\d+ images, 0 findings, 0 repaired$/);
 });
 
 test('finds a file that is cut off, and leaves it as it is', async () => {
@@ -131,7 +131,7 @@ test('finds files without a row, and deletes them only when told to', async () =
   expect(await doctor()).toMatchObject({ code: 0, findings: [] });
 });
 
-test('disturbs nobody, while pictures are drawn and the API is asked', async () => {
+test('disturbs nobody, while images are drawn and the API is asked', async () => {
   const drawing = Promise.all(Array.from({ length: 20 }, (_, index) => draw(100 + index)));
   let isDrawing = true;
   const examining = (async () => {

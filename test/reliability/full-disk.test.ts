@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { draws } from '../services/support/stand-in-engine.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
-// A disk of its own for the pictures: a small one in memory. To mount it takes root, as containers have it.
+// A disk of its own for the images: a small one in memory. To mount it takes root, as containers have it.
 const dataDir = mkdtempSync(join(tmpdir(), 'easel-full-'));
 const files = join(dataDir, 'files');
 mkdirSync(files);

@@ -10,7 +10,7 @@ import WebSocket from 'ws';
 import { openDatabase } from '../../src/database/client.ts';
 import type { Generate } from '../../src/inference/request.ts';
 import { type EaselProcess, freePort, startEasel } from '../crash/easel-process.ts';
-import { House } from '../crash/harness.ts';
+import { Harness } from '../crash/harness.ts';
 import { ask, draw } from '../crash/viewer.ts';
 import { draws, shutAt } from '../services/support/stand-in-engine.ts';
 import { copyDataFolder } from '../support/database.ts';
@@ -19,7 +19,7 @@ import { startTestServer } from '../support/server.ts';
 
 // Mostly on real processes: a stop, and two starts, are about nothing else.
 
-const house = new House();
+const harness = new Harness();
 const folder = mkdtempSync(join(tmpdir(), 'easel-stops-'));
 /** Whose networks compute long enough to be met in the middle of it. */
 const models = join(folder, 'models');
@@ -27,12 +27,12 @@ beforeAll(async () => {
   const text = { textWidth: 256, textLayers: 24 };
   writeRandomModel(join(models, 'slow'), { ...text, size: 1024, vaeChannels: [32, 32, 32, 32] });
   writeRandomModel(join(models, 'slower'), { size: 512, vaeChannels: [64, 64, 64, 64] });
-  await house.build();
-  await house.start();
-  await house.learn();
+  await harness.build();
+  await harness.start();
+  await harness.learn();
 }, 120_000);
 afterAll(async () => {
-  await house.tearDown();
+  await harness.tearDown();
   rmSync(folder, { recursive: true });
 });
 
@@ -71,23 +71,23 @@ async function beginAt(
 }
 
 test('SIGTERM in the middle of a run: subscribers are told to come back, and it ends with code 0 in time', async () => {
-  const { url } = house.server!;
+  const { url } = harness.server!;
   const { closeCode } = await beginAt(
     url,
     { key: 'interrupted', settings: long },
     ({ step }) => step > 0,
   );
   const began = performance.now();
-  house.server!.signal('SIGTERM');
+  harness.server!.signal('SIGTERM');
   expect(await closeCode).toBe(1012);
-  expect(await house.server!.ended).toEqual({ code: 0, signal: null });
+  expect(await harness.server!.ended).toEqual({ code: 0, signal: null });
   expect(performance.now() - began).toBeLessThan(15_000);
-  expect(house.server!.lines.join('\n')).toContain('stopping: queued again');
+  expect(harness.server!.lines.join('\n')).toContain('stopping: queued again');
 }, 60_000);
 
 test('of two starts at once on one data folder one wins, and takes up what was handed back', async () => {
   await contest();
-  const { url } = house.server!;
+  const { url } = harness.server!;
   const generation = (await ask(url, generate, { key: 'interrupted', settings: long })).generate
     .generation;
   const wait = `{ generation(id: "${generation.id}") { status images { index } } }`;
@@ -97,14 +97,14 @@ test('of two starts at once on one data folder one wins, and takes up what was h
 }, 150_000);
 
 test('of two starts at once after a kill one wins, and nothing is lost', async () => {
-  const asked = house.next();
-  await draw(house.server!.url, asked);
-  await house.server!.kill();
+  const asked = harness.next();
+  await draw(harness.server!.url, asked);
+  await harness.server!.kill();
   await contest();
-  // The subscriber knows the house's own port.
-  await house.server!.kill();
-  await house.start();
-  await house.verify([asked]);
+  // The subscriber knows the harness's own port.
+  await harness.server!.kill();
+  await harness.start();
+  await harness.verify([asked]);
 }, 120_000);
 
 async function startSlow(name: string, more: Record<string, string> = {}): Promise<EaselProcess> {
@@ -237,10 +237,10 @@ async function startRelay(path: string) {
   };
 }
 
-/** Two processes, two ports, one data folder, one instant: the winner becomes the house's server. */
+/** Two processes, two ports, one data folder, one instant: the winner becomes the harness's server. */
 async function contest(): Promise<void> {
-  const rival = house.beginElsewhere();
-  const both = [house.begin(), await rival];
+  const rival = harness.beginElsewhere();
+  const both = [harness.begin(), await rival];
   const ends = await Promise.all(
     both.map((process) =>
       Promise.race([
@@ -256,5 +256,5 @@ async function contest(): Promise<void> {
       /^easel: Expected the data folder .* to be free, but process \d+ is using it: /,
     ),
   ]);
-  house.server = both[ends.indexOf('listens')]!;
+  harness.server = both[ends.indexOf('listens')]!;
 }

@@ -1,5 +1,5 @@
 import type { PreviewFrame } from '../../events/events.ts';
-import { type EncodedPicture, encodeFrame } from '../../images/encode.ts';
+import { type EncodedImage, encodeFrame } from '../../images/encode.ts';
 
 export type PreviewFormat = 'WEBP' | 'JPEG';
 
@@ -43,9 +43,9 @@ export type FrameEncoder = {
 export function createFrameEncoder(): FrameEncoder {
   let framesEncoded = 0;
   // Weak: an encoding lives as long as its frame, which goes when no viewer waits for it.
-  const encodings = new WeakMap<PreviewFrame, Map<string, Promise<EncodedPicture>>>();
+  const encodings = new WeakMap<PreviewFrame, Map<string, Promise<EncodedImage>>>();
   const encodeOnce = (frame: PreviewFrame, format: PreviewFormat, maxSize: number | null) => {
-    const known = encodings.get(frame) ?? new Map<string, Promise<EncodedPicture>>();
+    const known = encodings.get(frame) ?? new Map<string, Promise<EncodedImage>>();
     encodings.set(frame, known);
     const key = `${format} ${maxSize}`;
     const encoding = known.get(key) ?? encodeFrame(frame, { format, maxSize });

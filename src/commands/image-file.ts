@@ -11,15 +11,15 @@ type Destination = {
 };
 
 /**
- * Writes a picture where it was asked to be. A file that was named is replaced; one that got its
- * name from us replaces nothing but the same picture.
+ * Writes an image where it was asked to be. A file that was named is replaced; one that got its
+ * name from us replaces nothing but the same image.
  * @returns the absolute path.
  * @throws StartError where it cannot be written
  */
-export async function savePicture(png: Buffer, destination: Destination): Promise<string> {
+export async function saveImage(png: Buffer, destination: Destination): Promise<string> {
   const { out, isOneOfMany } = destination;
   // It comes from a server, which must not choose our folders.
-  const seed = /^\d+$/.test(destination.seed) ? destination.seed : 'picture';
+  const seed = /^\d+$/.test(destination.seed) ? destination.seed : 'image';
   try {
     if (out !== null && /\.png$/i.test(out) && !(await isFolder(out))) {
       const { dir, name, ext } = parse(resolve(out));
@@ -34,7 +34,7 @@ export async function savePicture(png: Buffer, destination: Destination): Promis
   } catch (cause) {
     if (systemCode(cause) === undefined) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StartError(`Expected to write the picture, but: ${reason}`, { cause });
+    throw new StartError(`Expected to write the image, but: ${reason}`, { cause });
   }
 }
 

@@ -3,12 +3,12 @@ import { decodePixels } from '../images/decode.ts';
 /** Environment variables, as far as they tell terminals apart. */
 export type TerminalEnvironment = Readonly<Record<string, string | undefined>>;
 
-export type PictureProtocol = 'kitty' | 'iterm' | 'blocks';
+export type ImageProtocol = 'kitty' | 'iterm' | 'blocks';
 
-/** How this terminal shows pictures; null where it cannot. */
-export function pictureProtocol(env: TerminalEnvironment): PictureProtocol | null {
+/** How this terminal shows images; null where it cannot. */
+export function imageProtocol(env: TerminalEnvironment): ImageProtocol | null {
   const program = env['TERM_PROGRAM'];
-  // A multiplexer hands its outer terminal's variables on, but not pictures.
+  // A multiplexer hands its outer terminal's variables on, but not images.
   const isMultiplexed = env['TMUX'] !== undefined || env['STY'] !== undefined;
   if (!isMultiplexed) {
     const isKitty = env['TERM'] === 'xterm-kitty' || env['KITTY_WINDOW_ID'] !== undefined;
@@ -19,10 +19,10 @@ export function pictureProtocol(env: TerminalEnvironment): PictureProtocol | nul
   return env['COLORTERM'] === 'truecolor' || env['COLORTERM'] === '24bit' ? 'blocks' : null;
 }
 
-/** What to write for the picture to appear, its line's end included. `columns`: the terminal's width. */
-export async function drawPicture(
+/** What to write for the image to appear, its line's end included. `columns`: the terminal's width. */
+export async function drawImage(
   png: Buffer,
-  protocol: PictureProtocol,
+  protocol: ImageProtocol,
   columns: number,
 ): Promise<string> {
   switch (protocol) {

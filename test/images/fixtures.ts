@@ -1,4 +1,4 @@
-import type { MetadataToWrite, PictureMetadata } from '../../src/images/metadata.ts';
+import type { ImageMetadata, MetadataToWrite } from '../../src/images/metadata.ts';
 import { imageSettings } from '../../src/inference/request.ts';
 
 /** A smooth gradient with a disc on it: RGB, row-major. */
@@ -17,7 +17,7 @@ export function drawing(width: number, height: number): Uint8Array {
 }
 
 /** What comes back out of a file. */
-export const embedded: PictureMetadata = {
+export const embedded: ImageMetadata = {
   software: 'Easel 0.1.0',
   settings: imageSettings.parse({
     ...{ prompt: 'a red boat on the sea at sunset', negativePrompt: 'blurry' },
@@ -41,7 +41,7 @@ export function withPrompt(prompt: string): MetadataToWrite {
   return { ...metadata, settings: { ...metadata.settings, prompt } };
 }
 
-/** Root of the mean squared difference of two pictures' bytes, 0 to 255. */
+/** Root of the mean squared difference of two images' bytes, 0 to 255. */
 export function difference(a: Uint8Array, b: Uint8Array): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let sum = 0;

@@ -1,13 +1,13 @@
 import { draw, promptNumber, query } from './client.ts';
 import type { Benchmark, Figure } from './figure.ts';
 import { median, medianOf } from './figure.ts';
-import { type PeerPicture, precisions, startPeer } from './peer.ts';
+import { type PeerImage, precisions, startPeer } from './peer.ts';
 import { withServer } from './server.ts';
 
 type Ours = {
   readonly stepMs: number;
   /** Encode, denoise, decode: what the peer does too. */
-  readonly pictureMs: number;
+  readonly imageMs: number;
   /** From the mutation to the event that it has succeeded: with database, PNG and disk. */
   readonly wholeMs: number;
 };
@@ -15,12 +15,12 @@ type Ours = {
 const settings = { width: 256, height: 256, steps: 20 } as const;
 
 /** The embedded model with its defaults, in turn with its peer on the same machine. */
-export const picture: Benchmark = {
-  title: 'One picture: easel-mini, 256 px, 20 steps with guidance',
+export const image: Benchmark = {
+  title: 'One image: easel-mini, 256 px, 20 steps with guidance',
   async run({ isQuick }) {
     const rounds = isQuick ? 2 : 8;
     const ours: Ours[] = [];
-    const theirs = { fp32: [] as PeerPicture[], bf16: [] as PeerPicture[] };
+    const theirs = { fp32: [] as PeerImage[], bf16: [] as PeerImage[] };
     const peer = await startPeer();
     let peerMemory = 0;
     try {
@@ -48,12 +48,12 @@ export const picture: Benchmark = {
         ours.map(({ stepMs }) => stepMs),
       ),
       medianOf(
-        'one picture in the engine (encode, denoise, decode)',
+        'one image in the engine (encode, denoise, decode)',
         'ms',
-        ours.map(({ pictureMs }) => pictureMs),
+        ours.map(({ imageMs }) => imageMs),
       ),
       medianOf(
-        'one picture, mutation → `GenerationSucceeded`',
+        'one image, mutation → `GenerationSucceeded`',
         's',
         ours.map(({ wholeMs }) => wholeMs / 1000),
         6,
@@ -67,7 +67,7 @@ export const picture: Benchmark = {
       comparison(ours, theirs[name], `${name} (${peer.description})`),
     );
     const resident: Figure = {
-      what: 'the peer’s resident memory after its first picture, fp32',
+      what: 'the peer’s resident memory after its first image, fp32',
       value: peerMemory,
       unit: 'MB',
     };
@@ -77,11 +77,11 @@ export const picture: Benchmark = {
 
 function comparison(
   ours: readonly Ours[],
-  theirs: readonly PeerPicture[],
+  theirs: readonly PeerImage[],
   name: string,
 ): readonly Figure[] {
   const steps = theirs.map(({ stepsMs }) => median(stepsMs));
-  const pictures = theirs.map(({ pictureMs }) => pictureMs);
+  const images = theirs.map(({ imageMs }) => imageMs);
   const ratio = (what: string, own: readonly number[], other: readonly number[]): Figure => ({
     what,
     unit: '×',
@@ -89,12 +89,12 @@ function comparison(
     note: 'of the peer’s time; median of the rounds’ ratios, below 1 is faster',
   });
   const stepMs = ours.map((one) => one.stepMs);
-  const pictureMs = ours.map((one) => one.pictureMs);
+  const imageMs = ours.map((one) => one.imageMs);
   return [
     medianOf(`peer: one step, ${name}`, 'ms', steps),
     ratio('ratio: one step', stepMs, steps),
-    medianOf(`peer: one picture, ${name.split(' ', 1)[0]}`, 'ms', pictures),
-    ratio('ratio: one picture', pictureMs, pictures),
+    medianOf(`peer: one image, ${name.split(' ', 1)[0]}`, 'ms', images),
+    ratio('ratio: one image', imageMs, images),
   ];
 }
 
@@ -107,6 +107,6 @@ async function drawTimed(url: string, prompt: string): Promise<Ours> {
   }>(url, 'query ($id: ID!) { generation(id: $id) { timings { stage milliseconds } } }', { id });
   const of = (name: string) =>
     generation.timings.find(({ stage }) => stage === name)?.milliseconds ?? Number.NaN;
-  const pictureMs = of('ENCODING') + of('DENOISING') + of('DECODING');
-  return { stepMs: of('DENOISING') / settings.steps, pictureMs, wholeMs };
+  const imageMs = of('ENCODING') + of('DENOISING') + of('DECODING');
+  return { stepMs: of('DENOISING') / settings.steps, imageMs, wholeMs };
 }
