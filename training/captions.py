@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -66,10 +67,20 @@ def join(rng: Random, spec: Spec, phrases: list[str], relation: bool) -> str:
     return ' and '.join(rng.sample(phrases, 2))
 
 
-def caption(rng: Random, spec: Spec, complete: bool = False) -> tuple[str, list[str]]:
-    """A caption and the words in it that stand for each group; now and then it leaves out the place, the time or the relation."""
+@dataclass(frozen=True)
+class Caption:
+    text: str
+    phrases: tuple[str, ...]  # the words in it that stand for each group
+    relation: bool  # whether it says how the groups lie to each other
+    setting: bool  # whether it names the setting
+    time: bool
+
+
+def caption(rng: Random, spec: Spec, complete: bool = False) -> Caption:
+    """One of many wordings; now and then it leaves out the place, the time or the relation, if it need not be complete."""
     phrases = [noun_phrase(rng, group) for group in spec.groups]
-    things = join(rng, spec, phrases, complete or rng.random() < RELATION_SHARE)
+    relation = len(phrases) == 2 and (complete or rng.random() < RELATION_SHARE)
+    things = join(rng, spec, phrases, relation)
     setting, time = rng.choice(SETTING_PHRASES[spec.setting]), rng.choice(TIME_PHRASES[spec.time])
     style = rng.uniform(0.18 if complete else 0, 1)
     if style < 0.06:
@@ -92,8 +103,8 @@ def caption(rng: Random, spec: Spec, complete: bool = False) -> tuple[str, list[
         text = f'{things} {setting} {time}'
     if len(phrases) == 1 and text.startswith(phrases[0]) and rng.random() < 0.12:
         bare = phrases[0].removeprefix('an ').removeprefix('a ')
-        return bare + text.removeprefix(phrases[0]), [bare]
-    return text, phrases
+        text, phrases = bare + text.removeprefix(phrases[0]), [bare]
+    return Caption(text, tuple(phrases), relation, not (style < 0.06 or 0.12 <= style < 0.18), style >= 0.12)
 
 
 def words() -> list[str]:
@@ -119,7 +130,7 @@ def test_captions(unseen: bool, count: int, seed: int) -> list[dict]:
         new = held_out(first.color, first.thing, spec.setting) if unseen else not is_held_out(spec)
         if new and (even or other):
             rows.append({
-                'caption': caption(rng, spec, complete=True)[0],
+                'caption': caption(rng, spec, complete=True).text,
                 'seed': rng.getrandbits(31),
                 'setting': spec.setting,
                 'time': spec.time,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import checkpoint
 from .cache import final_vae
-from .captions import TEST_CAPTIONS
+from .captions import UNSEEN
 from .diffusion import dpmpp2m
 from .latents import tokens
 from .train_transformer import STAGES, Model, path
@@ -62,7 +62,7 @@ def main():
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--folder', type=Path, help='also one PNG for each test caption, for evaluate')
     args = parser.parse_args()
-    rows = json.loads(TEST_CAPTIONS.read_text())[: args.count]
+    rows = json.loads(UNSEEN.read_text())[: args.count]
     captions, seeds = [row['caption'] for row in rows], [row['seed'] for row in rows]
     if args.prompt:
         captions, seeds = args.prompt, list(range(1, len(args.prompt) + 1))

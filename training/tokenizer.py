@@ -164,5 +164,11 @@ def processor() -> sentencepiece.SentencePieceProcessor:
     return sentencepiece.SentencePieceProcessor(model_file=str(MODEL))
 
 
+@cache
+def pieces_of(word: str) -> list[int]:
+    """The ids of one word; pieces never reach over a space."""
+    return processor().encode(word)
+
+
 def encode(text: str) -> list[int]:
     return [*processor().encode(text), END]

@@ -6,9 +6,6 @@
 """
 
 import argparse
-import copy
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -16,16 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import checkpoint
+from .caption_labels import CaptionHead
+from .checkpoint import CORES
 from .diffusion import add_noise, loss_weight, stratified_timesteps
 from .latents import Batch, Latents
 from .muon import Muon
 from .t5 import T5
-from .things import COLORS, THINGS
+from .things import THINGS
 from .transformer import DEPTH, WIDTH, Transformer
+from .twins import Twins
+from .world import HUES
 
-CORES = len(os.sched_getaffinity(0))
 TAP = DEPTH // 2  # blocks before the label head
-LABEL_WEIGHT = 0.1
+LABEL_WEIGHT, WORD_WEIGHT = 0.1, 0.05
+CLASSES = len(THINGS) + 1, len(HUES) + 1, 2  # of a patch: thing, colour, and where in the thing it lies
 
 
 @dataclass(frozen=True)
@@ -49,28 +50,30 @@ class Model(nn.Module):
     def __init__(self, compressed: bool = False):
         super().__init__()
         self.t5, self.transformer = T5(), Transformer(compressed)
-        # Trained only: from the tokens half way, what stands in each patch. It is dropped at export.
-        self.labels = nn.Linear(WIDTH, len(THINGS) + 1 + len(COLORS) + 1 + 2)
+        # Used in training only and not exported: what stands in each patch, from the tokens half way; what each word says.
+        self.labels, self.words = nn.Linear(WIDTH, sum(CLASSES)), CaptionHead()
 
-    def forward(self, latents: Tensor, timesteps: Tensor, ids: Tensor, mask: Tensor, tap: int | None = None):
-        return self.transformer(latents, timesteps, self.t5(ids, mask), mask, tap)
+    def forward(self, latents: Tensor, timesteps: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.transformer(latents, timesteps, self.t5(ids, mask), mask)
 
 
 def label_loss(predicted: Tensor, batch: Batch) -> Tensor:
     """As representation alignment does with a pretrained encoder, but with what the renderer knows."""
-    things, colors, places = predicted.float().split((len(THINGS) + 1, len(COLORS) + 1, 2), dim=-1)
+    things, colors, places = predicted.float().split(CLASSES, dim=-1)
     kinds = batch.kinds.flatten(2)  # (B, 2, N)
     here = (kinds[:, 0] > 0).unsqueeze(-1)
     where = ((places - batch.places.flatten(2).transpose(1, 2)).square() * here).sum() / here.sum().clamp(min=1)
     return F.cross_entropy(things.flatten(0, 1), kinds[:, 0].flatten()) + F.cross_entropy(colors.flatten(0, 1), kinds[:, 1].flatten()) + 2 * where
 
 
-def loss(model: Model, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def loss(model: Model, batch: Batch) -> tuple[Tensor, ...]:
+    """What is differentiated, and for the log: error of the noise, loss of the patches' labels and of the words'."""
     t, noise = stratified_timesteps(len(batch.latents)), torch.randn_like(batch.latents)
-    out, tokens = model(add_noise(batch.latents, noise, t), t, batch.ids, batch.mask, tap=TAP)
+    states = model.t5(batch.ids, batch.mask)
+    out, tokens = model.transformer(add_noise(batch.latents, noise, t), t, states, batch.mask, tap=TAP)
     squares = (out[:, :4].float() - noise).square().mean((1, 2, 3))
-    labels = label_loss(model.labels(tokens), batch)
-    return (loss_weight(t) * squares).mean() + LABEL_WEIGHT * labels, squares.mean().detach(), labels.detach()
+    labels, words = label_loss(model.labels(tokens), batch), sum(model.words.losses(states, batch.words))
+    return (loss_weight(t) * squares).mean() + LABEL_WEIGHT * labels + WORD_WEIGHT * words, squares.mean(), labels, words
 
 
 @torch.no_grad()
@@ -88,6 +91,7 @@ def validate(model: Model, batch: Batch, size: int = 32) -> float:
 
 
 EXPORTED = checkpoint.RUNS / 'exported.pt'  # written by training.restore
+TEXT = checkpoint.RUNS / 'text.pt'  # written by training.train_text
 
 
 def path(stage: str):
@@ -99,11 +103,7 @@ def is_hidden_matrix(name: str, tensor: Tensor) -> bool:
 
 
 class Trainer:
-    """A bf16 copy computes; masters, optimiser and moving average are fp32.
-
-    Every core takes its own part of the batch: parts wait for each other once a step, not once an operation, which
-    matters where the machine has other work to do.
-    """
+    """A bf16 copy computes; masters, optimiser and moving average are fp32."""
 
     def __init__(self, stage_name: str, minutes: float):
         self.name, self.stage, self.limit = stage_name, STAGES[stage_name], minutes
@@ -116,6 +116,9 @@ class Trainer:
                 self.model.transformer.add_compression()
             if origin:
                 self.model.load_state_dict(origin['ema'])
+            if not before and (text := checkpoint.load(TEXT)):
+                self.model.t5.load_state_dict(text['t5'])
+                self.model.words.load_state_dict(text['head'])
         if self.stage.compressed:
             self.model.transformer.add_compression()
         if state:
@@ -132,12 +135,7 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state['optimizers'] if state else ()):
             optimizer.load_state_dict(saved)
         self.model.to(torch.bfloat16)
-        self.twins = [self.model, *(copy.deepcopy(self.model) for _ in range(CORES - 1))]
-        for twin in self.twins[1:]:
-            for parameter, shared in zip(twin.parameters(), self.model.parameters()):
-                parameter.data = shared.data
-        torch.set_num_threads(1)
-        self.pool = ThreadPoolExecutor(CORES, initializer=lambda: torch.set_num_threads(1))
+        self.twins = Twins(self.model)
         self.averaged = Model(self.stage.compressed).to(torch.bfloat16)  # holds the moving average to validate
         self.step, self.samples, self.history = (state[k] for k in ('step', 'samples', 'history')) if state else (0, 0, [])
         self.clock = checkpoint.Clock(state['minutes'] if state else 0.0)
@@ -149,27 +147,15 @@ class Trainer:
             'samples': self.samples, 'minutes': self.clock.minutes(), 'history': self.history, 'compressed': self.stage.compressed,
         })  # fmt: skip
 
-    def gradients(self, parts: list[Batch]) -> tuple[Tensor, Tensor]:
-        def part_of_them(twin: Model, batch: Batch) -> tuple[Tensor, Tensor]:
-            total, mse, labels = loss(twin, batch)
-            total.backward()
-            return mse, labels
-
-        results = list(self.pool.map(part_of_them, self.twins, parts))
-        return sum(mse for mse, _ in results) / CORES, sum(labels for _, labels in results) / CORES
-
     @torch.no_grad()
     def update(self):
-        for master, *parts in zip(self.masters, *(twin.parameters() for twin in self.twins)):
-            master.grad = sum(part.grad.float() for part in parts) / CORES
-            for part in parts:
-                part.grad = None
+        self.twins.collect(self.masters)
         torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
         done = min(self.clock.minutes() / self.limit, 1)
         pace = min(1, (self.step + 1) / 60) * min(1, 0.03 + (1 - done) / 0.3)
         for optimizer in self.optimizers:
             optimizer.param_groups[0]['lr'] = pace * (self.stage.rate if isinstance(optimizer, Muon) else self.stage.adam_rate)
-        list(self.pool.map(lambda optimizer: optimizer.step(), self.optimizers))
+        self.twins.map(lambda optimizer: optimizer.step(), self.optimizers)
         self.step += 1
         self.samples += self.stage.batch
         torch._foreach_lerp_(self.ema, self.masters, 1 - min(0.998, (1 + self.step) / (10 + self.step)))
@@ -185,15 +171,15 @@ class Trainer:
     def run(self):
         latents, unseen = Latents(self.stage.pixels), Latents(self.stage.pixels, validation=True).fixed(128)
         self.validate(unseen)
-        mean = labels = None
+        means = None
         next_validation = self.clock.minutes() + 4
         while self.clock.minutes() < self.limit:
-            mse, label = self.gradients([latents.batch(self.stage.batch // CORES) for _ in self.twins])
+            values = self.twins.backward(loss, [latents.batch(self.stage.batch // CORES) for _ in range(CORES)])
             self.update()
-            mean = mse.item() if mean is None else 0.98 * mean + 0.02 * mse.item()
-            labels = label.item() if labels is None else 0.98 * labels + 0.02 * label.item()
+            means = [0.98 * mean + 0.02 * value for mean, value in zip(means or values, values)]
             if self.step % 100 == 0:
-                print(f'{self.clock.minutes():6.1f} min  step {self.step}  samples {self.samples}  mse {mean:.4f}  labels {labels:.3f}', flush=True)
+                log = '  '.join(f'{name} {mean:.4f}' for name, mean in zip(('mse', 'labels', 'words'), means))
+                print(f'{self.clock.minutes():6.1f} min  step {self.step}  samples {self.samples}  {log}', flush=True)
             if self.clock.time_to_save():
                 self.save()
             if self.clock.minutes() > next_validation:
@@ -208,6 +194,7 @@ def main():
     parser.add_argument('--stage', choices=STAGES, required=True)
     parser.add_argument('--minutes', type=float, required=True, help='in all, resumed time included')
     args = parser.parse_args()
+    checkpoint.write_pid()
     Trainer(args.stage, args.minutes).run()
 
 

@@ -24,7 +24,7 @@ from .world import sample_spec, training_spec
 PATH = checkpoint.RUNS / 'vae.pt'
 EXPORTED = checkpoint.MODEL / 'vae'
 CROP, BATCH = 128, 4 * CORES
-MUON_RATE, ADAM_RATE = 4e-3, 8e-4
+MUON_RATE, ADAM_RATE = 1e-3, 3e-4
 KL_WEIGHT, GRADIENT_WEIGHT = 5e-4, 0.5
 
 
