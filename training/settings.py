@@ -155,7 +155,6 @@ def room(s: Scene):
     s.flat(box(-0.1, floor - 0.03, s.w + 0.1, floor), s.near(rgb(246, 240, 232)))
     s.gradient(box(-0.1, floor, s.w + 0.1, s.h + 0.1), s.near(rgb(166, 112, 72)), s.near(rgb(198, 140, 90)), floor, s.h)
     for i in range(-6, 7):
-        x = s.w / 2 + i * 0.13
         far = s.w / 2 + i * 0.075
         s.flat(poly((far, floor), (far + 0.003, floor), (s.w / 2 + i * 0.2 + 0.006, s.h), (s.w / 2 + i * 0.2, s.h)), s.near(rgb(112, 72, 46)), 0.55)
     if s.time != 'night':
