@@ -1,5 +1,6 @@
 // Imports run one way:
-// main → app → server → resolvers → { schema, services } → { database, events, storage, images, inference } → errors.
+// main → app → roles → server → resolvers → { schema, services } → { database, events, storage, images, inference }
+// → errors.
 // What a folder may import is listed; everything else of ours is forbidden to it.
 
 const generated = '^src/generated/';
@@ -29,6 +30,21 @@ const allowed = [
     ['errors\\.ts', 'generated/', 'schema/', 'services/', 'inference/request\\.ts', 'images/'],
   ],
   [
+    'roles',
+    '^src/roles/',
+    [
+      'errors\\.ts',
+      'config\\.ts',
+      'server/',
+      'resolvers/',
+      'services/',
+      'database/',
+      'events/events\\.ts',
+      'storage/storage\\.ts',
+      'inference/',
+    ],
+  ],
+  [
     'server',
     '^src/server/',
     [
@@ -42,6 +58,23 @@ const allowed = [
     ],
   ],
 ];
+
+/**
+ * Inside `services`: asking, making and watching are apart, and all of them write through the event log. The runner
+ * and the subscriptions know each other by messages alone.
+ */
+const servicesBelow = {
+  relay: [],
+  input: [],
+  'event-log': ['relay', 'input'],
+  access: ['event-log', 'relay', 'input'],
+  generations: ['access', 'event-log', 'relay', 'input'],
+  runner: ['generations', 'access', 'event-log', 'relay', 'input'],
+  subscriptions: ['generations', 'access', 'event-log', 'relay', 'input'],
+  library: ['generations', 'access', 'event-log', 'relay', 'input'],
+  delivery: ['library', 'generations', 'access', 'event-log', 'relay', 'input'],
+  maintenance: ['library', 'generations', 'access', 'event-log', 'relay', 'input'],
+};
 
 /** A package that one place alone may import. */
 const fenced = [
@@ -72,12 +105,39 @@ module.exports = {
       from: { path },
       to: { path: '^src/', pathNot: [path, ...reach.map((target) => `^src/${target}`)] },
     })),
+    ...Object.entries(servicesBelow).map(([name, below]) => ({
+      name: `services-${name}-imports`,
+      severity: 'error',
+      from: { path: `^src/services/${name}/` },
+      to: {
+        path: '^src/services/',
+        pathNot: [name, ...below].map((one) => `^src/services/${one}/`),
+      },
+    })),
     {
       name: 'composition-root',
-      comment: 'Only main and the commands build the app.',
+      comment: 'Only main and the commands build the app, and only the app starts roles.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(main|app)\\.ts$|^src/commands/' },
-      to: { path: '^src/(app|main)\\.ts$|^src/commands/' },
+      from: { path: '^src/', pathNot: '^src/(main|app)\\.ts$|^src/(commands|roles)/' },
+      to: { path: '^src/(app|main)\\.ts$|^src/(commands|roles)/' },
+    },
+    {
+      name: 'roles-are-apart',
+      comment:
+        'The roles share database, events and storage: what they know of each other, the app hands over.',
+      severity: 'error',
+      from: { path: '^src/roles/(api|worker)\\.ts$' },
+      to: { path: '^src/roles/(api|worker)\\.ts$' },
+    },
+    {
+      name: 'runtime-dependencies',
+      comment: 'A package that the program imports is installed with it.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['type-only'],
+      },
     },
     ...fenced.map(([name, only]) => ({
       name: `only-one-importer-of-${name}`,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Engine, startEngine } from '../src/inference/engine.ts';
+import { type Engine, startEngine } from '../src/inference/engine/engine.ts';
 import type { ImageRequest } from '../src/inference/request.ts';
 import { promptNumber } from './client.ts';
 import type { Benchmark } from './figure.ts';

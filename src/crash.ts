@@ -1,5 +1,5 @@
 import { StartError } from './errors.ts';
-import { crashPoints } from './services/generations/crash-points.ts';
+import { crashPoints } from './services/runner/crash-points.ts';
 
 /** In the order in which a start passes them. */
 const startPoints = ['migrating', 'database-open', 'engine-open', 'listening'] as const;

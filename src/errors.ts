@@ -33,11 +33,23 @@ export type ErrorDetails = {
   got?: string | number;
   /** Seconds after which the same request may succeed. */
   retryAfter?: number;
+  /** Every problem of an input, where the input was the reason. */
+  problems?: readonly InputProblem[];
+};
+
+/** One problem of an input, as a client reads it. */
+export type InputProblem = {
+  readonly path: readonly string[];
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly got?: string | number;
 };
 
 /**
  * A fault that the caller is told about as it is. Anything else that is thrown is a defect: it is
- * masked and logged at the edge. Each fault is a subclass that stands beside its noun.
+ * masked and logged at the edge. A class of its own only where code branches on it.
  */
 export class DomainError extends Error {
   readonly code: ErrorCode;
@@ -54,6 +66,56 @@ export class DomainError extends Error {
     this.code = code;
     this.details = details;
   }
+}
+
+/** What was wrong with one part of an input. */
+export type Mismatch = {
+  /** From the outermost field inwards, for example `['settings', 'prompt']`. Empty: the input as a whole. */
+  readonly path: readonly string[];
+  /** As it goes into the sentence `Expected … in settings.prompt, but got …`. */
+  readonly expected: string;
+  /** The value itself, or a phrase of what it was (`{ phrase }`). A long text is cut off. */
+  readonly got: string | number | { readonly phrase: string };
+  readonly min?: number;
+  readonly max?: number;
+  /** BAD_USER_INPUT where left out. */
+  readonly code?: ErrorCode;
+};
+
+/**
+ * An input that was refused, with everything that is wrong with it. Code, path and limits of the error are
+ * those of the first problem; `details.problems` has all of them.
+ * @example throw new BadInput({ path: ['ids'], expected: `at most ${max} ids`, got: ids.length, max });
+ */
+export class BadInput extends DomainError {
+  constructor(first: Mismatch, ...others: readonly Mismatch[]) {
+    const problems = [first, ...others].map(problemOf);
+    const { code, path, min, max, got } = problems[0]!;
+    const message = problems.map((problem) => problem.message).join('; ');
+    const limits = { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
+    const details = { ...(path.length === 0 ? {} : { path }), ...limits };
+    super(code, message, { ...details, ...(got === undefined ? {} : { got }), problems });
+  }
+}
+
+function problemOf({ path, expected, got, min, max, code }: Mismatch): InputProblem {
+  const isPhrase = typeof got === 'object';
+  const value = typeof got === 'string' ? clipped(got) : got;
+  const shown = isPhrase ? got.phrase : typeof value === 'string' ? `"${value}"` : value;
+  const place = path.length === 0 ? '' : ` in ${path.join('.')}`;
+  return {
+    path,
+    code: code ?? 'BAD_USER_INPUT',
+    message: `Expected ${expected}${place}, but got ${shown}`,
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+    ...(typeof value === 'object' ? {} : { got: value }),
+  };
+}
+
+/** Short enough for an error message. */
+export function clipped(text: string, length = 100): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 /** A start that cannot go on: `main` prints the one sentence and exits with code 1. */

@@ -65,12 +65,19 @@ describe('the rules of imports', () => {
       join(copy, 'src/inference/forbidden.ts'),
       `import '../services/access/viewer.ts';\nimport 'sharp';\n`,
     );
+    await writeFile(
+      join(copy, 'src/services/runner/forbidden.ts'),
+      `import '../subscriptions/live.ts';\n`,
+    );
+    await writeFile(join(copy, 'src/events/forbidden.ts'), `import 'fast-check';\n`);
     await writeFile(join(copy, 'src/storage/one.ts'), `import './two.ts';\n`);
     await writeFile(join(copy, 'src/storage/two.ts'), `import './one.ts';\n`);
     const { summary } = await cruise(copy);
     const found = summary.violations.map(({ from, rule }) => `${rule.name} in ${from}`);
     expect(found).toContain('inference-imports in src/inference/forbidden.ts');
     expect(found).toContain('only-one-importer-of-sharp in src/inference/forbidden.ts');
+    expect(found).toContain('services-runner-imports in src/services/runner/forbidden.ts');
+    expect(found).toContain('runtime-dependencies in src/events/forbidden.ts');
     expect(found).toContain('no-cycles in src/storage/one.ts');
   });
 });

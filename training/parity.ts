@@ -5,17 +5,16 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { cleanCaption, plainCaption } from '../src/inference/caption.ts';
-import { createDenoiser } from '../src/inference/denoiser.ts';
-import { initialLatents, stepNoise } from '../src/inference/latents.ts';
-import type { Sampler } from '../src/inference/request.ts';
-import { sample } from '../src/inference/samplers.ts';
-import { createSchedule, parseConfig } from '../src/inference/schedule.ts';
-import { loadTextEncoder } from '../src/inference/text-encoder.ts';
-import { loadTokenizer } from '../src/inference/tokenizer.ts';
-import { loadTransformer } from '../src/inference/transformer.ts';
-import { createTurns } from '../src/inference/turns.ts';
-import { loadVae } from '../src/inference/vae.ts';
+import { cleanCaption, plainCaption } from '../src/inference/prompt/caption.ts';
+import { createDenoiser } from '../src/inference/pipelines/denoiser.ts';
+import { initialLatents, stepNoise } from '../src/inference/sampling/latents.ts';
+import { pathOf, type Sampler, samplers } from '../src/inference/sampling/samplers.ts';
+import { createSchedule, parseConfig } from '../src/inference/sampling/schedule.ts';
+import { loadTextEncoder } from '../src/inference/networks/text-encoder.ts';
+import { loadTokenizer } from '../src/inference/prompt/tokenizer.ts';
+import { loadTransformer } from '../src/inference/networks/transformer.ts';
+import { createTurns } from '../src/inference/pipelines/turns.ts';
+import { loadVae } from '../src/inference/networks/vae.ts';
 
 type Job = { folder: string; out: string } & (
   | {
@@ -115,17 +114,18 @@ async function run(job: Job): Promise<object> {
           ? { scale: job.guidanceScale, unconditional: unconditional! }
           : null;
       let latents = initialLatents(job.seed, job);
-      const steps = sample(job.sampler, schedule, {
+      const steps = samplers[job.sampler].sample({
         latents,
-        steps: job.steps,
-        denoise: (noisy, timestep) =>
+        points: pathOf(job.sampler, schedule, job.steps),
+        schedule,
+        denoise: (noisy, at) =>
           denoiser.denoise({
             job: { share: '', order: 0, isCanceled: () => false },
             transformer,
             latents: noisy,
             latentHeight,
             latentWidth,
-            timestep,
+            at,
             conditioning: conditioning!,
             guidance,
           }),

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
 import { reachDatabase } from '../database/reach.ts';
 import { StartError } from '../errors.ts';
-import { examine } from '../services/library/doctor.ts';
+import { examine } from '../services/maintenance/doctor.ts';
 import { openLocalStorage } from '../storage/local.storage.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { type ImageFormat, mimeOf } from './formats.ts';
-import { embedMetadata, type PictureMetadata } from './metadata.ts';
+import { embedMetadata, type MetadataToWrite } from './metadata.ts';
 import { fromPixels, type Pixels, render } from './native.ts';
 
 /** A picture as bytes of a file. Width and height in pixels. */
@@ -18,7 +18,7 @@ export async function encodePng(
   rgb: Uint8Array,
   width: number,
   height: number,
-  metadata?: PictureMetadata,
+  metadata?: MetadataToWrite,
 ): Promise<Buffer> {
   const picture = fromPixels({ rgb, width, height }).png({
     compressionLevel: 6,

@@ -37,6 +37,11 @@ const pictureMetadata = z.object({
 /** Enough to make the same picture again. An engine's request and provenance fit as they are. */
 export type PictureMetadata = z.infer<typeof pictureMetadata>;
 
+export type MetadataToWrite = PictureMetadata & {
+  /** The name that other programs have for the sampler. */
+  readonly samplerTitle: string;
+};
+
 /** The texts found in a picture; each null where there is none. */
 export type EmbeddedTexts = {
   /** Ours, exact. */
@@ -46,17 +51,8 @@ export type EmbeddedTexts = {
   readonly xmp: string | null;
 };
 
-/** Samplers by the names that other programs know them under. */
-const samplerTitles: Readonly<Record<string, string>> = {
-  DPMPP_2M: 'DPM++ 2M',
-  DPMPP_2M_KARRAS: 'DPM++ 2M Karras',
-  UNIPC: 'UniPC',
-  EULER: 'Euler',
-  EULER_ANCESTRAL: 'Euler a',
-};
-
 /** The same pixels, with the words: `parameters` for other programs, `easel` for us, XMP for the world. */
-export function embedMetadata(png: Buffer, metadata: PictureMetadata): Buffer {
+export function embedMetadata(png: Buffer, metadata: MetadataToWrite): Buffer {
   const { software, settings } = metadata;
   return addTexts(png, [
     { keyword: 'parameters', text: parametersText(metadata) },
@@ -76,11 +72,12 @@ export function readMetadata(bytes: Uint8Array): EmbeddedTexts {
   };
 }
 
-function parametersText({ software, settings, provenance }: PictureMetadata): string {
+function parametersText(metadata: MetadataToWrite): string {
+  const { software, settings, samplerTitle, provenance } = metadata;
   const { prompt, negativePrompt } = settings;
   const line = [
     `Steps: ${settings.steps}`,
-    `Sampler: ${samplerTitles[settings.sampler] ?? settings.sampler}`,
+    `Sampler: ${samplerTitle}`,
     `CFG scale: ${settings.guidanceScale}`,
     `Seed: ${settings.seed}`,
     `Size: ${settings.width}x${settings.height}`,

@@ -1,17 +1,11 @@
+import { type Sampler, samplerNames, samplers } from './sampling/samplers.ts';
+
 /**
  * What may be asked of the engine. Limits and defaults live here alone: they are checked before
  * anything is queued, and the API documents them from here.
  */
 
-export const samplers = ['DPMPP_2M', 'LCM', 'DMD'] as const;
-export type Sampler = (typeof samplers)[number];
-
-/** How many steps each sampler can take: LCM no more than it was distilled on, DMD exactly one. */
-export const samplerSteps = {
-  DPMPP_2M: { min: 1, max: 100 },
-  LCM: { min: 1, max: 50 },
-  DMD: { min: 1, max: 1 },
-} as const satisfies Record<Sampler, { min: number; max: number }>;
+export { type Sampler, samplerNames, samplers };
 
 /** What a running image is busy with. */
 export const stages = ['LOADING_MODEL', 'ENCODING', 'DENOISING', 'DECODING', 'SAVING'] as const;
@@ -24,7 +18,10 @@ export type Provider = (typeof providers)[number];
 /** Bounds of a request, both ends included. Sizes in pixels. */
 export const limits = {
   count: { min: 1, max: 8 },
-  steps: { min: 1, max: 100 },
+  steps: {
+    min: Math.min(...samplerNames.map((name) => samplers[name].steps.min)),
+    max: Math.max(...samplerNames.map((name) => samplers[name].steps.max)),
+  },
   guidanceScale: { min: 0, max: 30 },
   /** Fractions of the way between which guidance acts. */
   guidance: { min: 0, max: 1 },
@@ -41,7 +38,7 @@ export const limits = {
 
 /** Defaults of a model folder that names none (diffusers' own for PixArt-Σ). */
 export const defaults = {
-  steps: 20,
+  steps: samplers.DPMPP_2M.steps.default,
   guidanceScale: 4.5,
   guidanceStart: 0,
   guidanceEnd: 1,

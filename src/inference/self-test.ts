@@ -1,17 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seededNoise } from './latents.ts';
-import { type AutoencoderConfig, decoderGraph } from './networks/autoencoder.ts';
 import type { AttentionForm } from './networks/layers.ts';
-import { relativeBuckets, type T5Config, t5Graph } from './networks/t5.ts';
+import { relativeBuckets, type T5Config, t5Graph } from './networks/text-encoder.graph.ts';
 import {
   conditioningGraph,
   denoisingGraph,
   modulationGraph,
   type TransformerConfig,
   timestepChannels,
-} from './networks/transformer.ts';
+} from './networks/transformer.graph.ts';
+import { type AutoencoderConfig, decoderGraph } from './networks/vae.graph.ts';
 import { GraphBuilder } from './onnx/graph.ts';
 import {
   countElements,
@@ -21,6 +20,7 @@ import {
 } from './onnx/safetensors.ts';
 import { createSession, type ExecutionProvider, type Tensor } from './onnx/session.ts';
 import { type Weights, weightsOf } from './onnx/weights.ts';
+import { seededNoise } from './sampling/latents.ts';
 
 export type SelfTest = {
   /** Relative error (L2) of a network on a provider, against the composed form on the CPU. */

@@ -7,7 +7,7 @@ import { Generation } from '../schema/generation.ts';
 import { AssetOrder } from '../schema/order.ts';
 import { Project } from '../schema/project.ts';
 import { DateTime, Url } from '../schema/scalars.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 
@@ -37,12 +37,12 @@ export class AssetResolver {
 
   @FieldResolver(() => Project, { description: 'Where it lies.' })
   project(@Root() asset: AssetRow, @Ctx() ctx: Context) {
-    return ctx.loaders.projects.load(asset.projectId);
+    return ctx.services.projects.load(ctx.viewer, asset.projectId);
   }
 
   @FieldResolver(() => Generation, { nullable: true, description: 'What it came out of.' })
   generation(@Root() asset: AssetRow, @Ctx() ctx: Context) {
-    return asset.generationId && ctx.loaders.generations.load(asset.generationId);
+    return asset.generationId && ctx.services.generations.load(ctx.viewer, asset.generationId);
   }
 
   @FieldResolver(() => Url, {

@@ -6,7 +6,8 @@ import { Event, GenerationEvent, GenerationImageReady } from '../schema/event.ts
 import { Generation } from '../schema/generation.ts';
 import { PreviewOptions } from '../schema/preview.ts';
 import { Cursor } from '../schema/scalars.ts';
-import type { EventView, ImageReadyView } from '../services/generations/event-view.ts';
+import { previewLimits } from '../services/subscriptions/limits.ts';
+import type { EventView, ImageReadyView } from '../services/subscriptions/views.ts';
 import type { Context } from './context.ts';
 import { selects } from './selection.ts';
 
@@ -28,7 +29,7 @@ export class EventResolver {
     description:
       'Without `after`: first the state as it stands, as the one event whose type says it (GenerationQueued, GenerationProgress with the last previews, or the final one). With `after`: what came since. Then live; ends by itself after the final event.',
     subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
-      services.generations.watchGeneration(viewer, args.id, watching(args, info), signal),
+      services.subscriptions.watchGeneration(viewer, args.id, watching(args, info), signal),
   })
   generationEvents(
     @Root() event: EventView,
@@ -43,7 +44,7 @@ export class EventResolver {
     description:
       'Everything in a project, without end. Without `after`: first one event for each generation that is not final.',
     subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
-      services.generations.watchProject(viewer, args.projectId, watching(args, info), signal),
+      services.subscriptions.watchProject(viewer, args.projectId, watching(args, info), signal),
   })
   projectEvents(
     @Root() event: EventView,
@@ -57,7 +58,7 @@ export class EventResolver {
   @Subscription(() => Event, {
     description: "The same for all that is the viewer's.",
     subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
-      services.generations.watchViewer(viewer, watching(args, info), signal),
+      services.subscriptions.watchViewer(viewer, watching(args, info), signal),
   })
   viewerEvents(
     @Root() event: EventView,
@@ -72,9 +73,9 @@ export class EventResolver {
   })
   async generation(
     @Root() event: { generationId: string; cursor: string },
-    @Ctx() { loaders }: Context,
+    @Ctx() { services, viewer }: Context,
   ) {
-    const row = await loaders.generations.load(event.generationId);
+    const row = await services.generations.load(viewer, event.generationId);
     return row && { ...row, eventCursor: event.cursor };
   }
 }
@@ -83,19 +84,23 @@ export class EventResolver {
 export class ImageReadyResolver {
   @FieldResolver(() => Asset, { description: 'The finished one.' })
   image(@Root() event: ImageReadyView, @Ctx() ctx: Context) {
-    return ctx.loaders.assets.load(event.assetId);
+    return ctx.services.assets.load(ctx.viewer, event.assetId);
   }
 }
 
-const everyFrame: PreviewOptions = { format: 'WEBP', maxSize: null, everyMs: 250 };
+const usual: PreviewOptions = {
+  format: 'WEBP',
+  maxSize: null,
+  everyMs: previewLimits.everyMs.default,
+};
 
-/** Frames and places are computed only for a viewer that selects them. */
+/** Frames and positions in the queue are computed only for a viewer that selects them. */
 function watching({ after, preview }: EventArgs, info: GraphQLResolveInfo) {
-  const { format, maxSize, everyMs } = preview ?? everyFrame;
+  const { format, maxSize, everyMs } = preview ?? usual;
   const options = { format, maxSize: maxSize ?? null, everyMs };
   return {
     after: after ?? null,
     previews: selects(info, ['previews']) ? options : null,
-    places: selects(info, ['position', 'estimatedStartAt']),
+    positions: selects(info, ['position', 'estimatedStartAt']),
   };
 }

@@ -13,6 +13,7 @@ import {
   Root,
 } from 'type-graphql';
 import type { Generation as GenerationRow } from '../generated/prisma/client.ts';
+import { GenerationStatus } from '../generated/prisma/enums.ts';
 import { Asset } from '../schema/asset.ts';
 import { PageArgs } from '../schema/connection.ts';
 import {
@@ -36,8 +37,8 @@ import { Preview, PreviewFormat } from '../schema/preview.ts';
 import { Project } from '../schema/project.ts';
 import { Cursor, DateTime } from '../schema/scalars.ts';
 import { User } from '../schema/user.ts';
-import { priorities } from '../services/generations/generations.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { priorities } from '../services/generations/request.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 
@@ -93,17 +94,35 @@ export class GenerationResolver {
 
   @FieldResolver(() => Project, { description: 'Where its pictures go.' })
   project(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.loaders.projects.load(generation.projectId);
+    return ctx.services.projects.load(ctx.viewer, generation.projectId);
   }
 
   @FieldResolver(() => User, { description: 'Who asked for it.' })
   createdBy(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.loaders.users.load(generation.ownerId);
+    return ctx.services.users.load(ctx.viewer, generation.ownerId);
+  }
+
+  @FieldResolver(() => GenerationStatus, { description: 'Where it stands.' })
+  async status(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return (await ctx.services.states.row(generation)).status;
+  }
+
+  @FieldResolver(() => DateTime, { nullable: true, description: 'When a runner took it up.' })
+  async startedAt(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return (await ctx.services.states.row(generation)).startedAt;
+  }
+
+  @FieldResolver(() => DateTime, {
+    nullable: true,
+    description: 'When it ended, in whichever way.',
+  })
+  async finishedAt(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return (await ctx.services.states.row(generation)).finishedAt;
   }
 
   @FieldResolver(() => GenerationStage, { nullable: true, description: 'Null unless RUNNING.' })
   stage(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.services.generations.stage(generation);
+    return ctx.services.states.stage(generation);
   }
 
   @FieldResolver(() => GenerationSettings, {
@@ -122,22 +141,22 @@ export class GenerationResolver {
     description: 'Steps finished over steps to do in all images, 0 to 1.',
   })
   progress(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.services.generations.progress(generation);
+    return ctx.services.states.progress(generation);
   }
 
   @FieldResolver(() => Int, { nullable: true, description: '1 is next; null unless QUEUED.' })
   queuePosition(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.services.generations.queuePosition(generation);
+    return ctx.services.states.queuePosition(generation);
   }
 
   @FieldResolver(() => DateTime, { nullable: true, description: 'About when it ends.' })
   estimatedFinishAt(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.services.generations.estimatedFinishAt(generation);
+    return ctx.services.states.estimatedFinishAt(generation);
   }
 
   @FieldResolver(() => Failure, { nullable: true, description: 'Why it could not be finished.' })
-  failure(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.services.generations.failure(generation);
+  async failure(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return ctx.services.generations.failure(await ctx.services.states.row(generation));
   }
 
   @FieldResolver(() => [Asset], {
@@ -145,7 +164,7 @@ export class GenerationResolver {
       'The finished ones so far, by index; they stay when the generation then fails or is cancelled.',
   })
   images(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.loaders.imagesOf.load(generation.id);
+    return ctx.services.assets.ofGeneration(ctx.viewer, generation.id);
   }
 
   @FieldResolver(() => [Preview], {
@@ -167,20 +186,20 @@ export class GenerationResolver {
     @Ctx() { services, viewer }: Context,
   ) {
     const options = { format, maxSize: maxSize ?? null };
-    return services.generations.latestPreviews(viewer, generation, options);
+    return services.subscriptions.latestPreviews(viewer, generation, options);
   }
 
   @FieldResolver(() => Provenance, {
     nullable: true,
     description: 'What the pixels depended on: enough to make them again.',
   })
-  provenance(@Root() generation: GenerationRead) {
-    return generation.provenance;
+  async provenance(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return (await ctx.services.states.row(generation)).provenance;
   }
 
   @FieldResolver(() => [Timing], { description: 'How long each stage took.' })
-  timings(@Root() generation: GenerationRead) {
-    return generation.timings;
+  async timings(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return (await ctx.services.states.row(generation)).timings;
   }
 
   @FieldResolver(() => Cursor, {

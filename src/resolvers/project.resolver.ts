@@ -14,7 +14,7 @@ import {
 } from '../schema/project.ts';
 import { Cursor } from '../schema/scalars.ts';
 import { User } from '../schema/user.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, latestChanged, newest, orderArg } from './list-args.ts';
 
@@ -52,7 +52,7 @@ export class ProjectResolver {
 
   @FieldResolver(() => User, { description: 'Whose it is.' })
   owner(@Root() project: ProjectRow, @Ctx() ctx: Context) {
-    return ctx.loaders.users.load(project.ownerId);
+    return ctx.services.users.load(ctx.viewer, project.ownerId);
   }
 
   @FieldResolver(() => Boolean, { description: 'Pictures go here when no project is named.' })

@@ -30,6 +30,6 @@ export class ServerResolver {
 
   @Query(() => Queue, { nullable: true, description: 'What waits and what runs.' })
   async queue(@Ctx() ctx: Context) {
-    return { id: 'queue', ...(await ctx.services.generations.queue()) };
+    return { id: 'queue', ...(await ctx.services.queue.count()) };
   }
 }

@@ -5,7 +5,7 @@ import { Project } from '../schema/project.ts';
 import { User } from '../schema/user.ts';
 import { Limits, Viewer } from '../schema/viewer.ts';
 import type { Viewer as ViewerRow } from '../services/access/viewer.ts';
-import { toGlobalId } from '../services/library/global-id.ts';
+import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 
 @Resolver(() => Viewer)
@@ -17,12 +17,12 @@ export class ViewerResolver {
 
   @FieldResolver(() => User, { description: 'The account.' })
   user(@Root() viewer: ViewerRow, @Ctx() ctx: Context) {
-    return ctx.loaders.users.load(viewer.id);
+    return ctx.services.users.load(ctx.viewer, viewer.id);
   }
 
   @FieldResolver(() => Project, { description: 'Where pictures go when no project is named.' })
   defaultProject(@Root() viewer: ViewerRow, @Ctx() ctx: Context) {
-    return ctx.loaders.projects.load(viewer.defaultProjectId);
+    return ctx.services.projects.load(ctx.viewer, viewer.defaultProjectId);
   }
 
   @FieldResolver(() => Limits, { description: 'How much may be had at once.' })

@@ -64,9 +64,6 @@ export class Generation extends Node {
   @Field(() => GenerationKind, { description: 'What it starts from.' })
   kind!: GenerationKind;
 
-  @Field(() => GenerationStatus, { description: 'Where it stands.' })
-  status!: GenerationStatus;
-
   @Field(() => String, {
     nullable: true,
     description: "The client's own reference, as it came with `generate`.",
@@ -75,12 +72,6 @@ export class Generation extends Node {
 
   @Field(() => DateTime, { description: 'When it was asked for.' })
   createdAt!: Date;
-
-  @Field(() => DateTime, { nullable: true, description: 'When an engine took it up.' })
-  startedAt!: Date | null;
-
-  @Field(() => DateTime, { nullable: true, description: 'When it ended, in whichever way.' })
-  finishedAt!: Date | null;
 
   @Field(() => DateTime, { nullable: true, description: 'When it was put into the trash.' })
   trashedAt!: Date | null;

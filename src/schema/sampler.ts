@@ -1,15 +1,19 @@
 import 'reflect-metadata';
 import { registerEnumType } from 'type-graphql';
-import { type Sampler, samplerSteps, samplers } from '../inference/request.ts';
-import { describe, enumOf } from './enumeration.ts';
+import { type Sampler, samplerNames, samplers } from '../inference/request.ts';
+import { enumOf } from './enumeration.ts';
 
-export const SamplerName = enumOf(samplers);
+export const SamplerName = enumOf(samplerNames);
 registerEnumType(SamplerName, {
   name: 'SamplerName',
   description: 'How the noise is taken away. LCM and DMD only with models distilled for them.',
-  valuesConfig: describe<Sampler>({
-    DPMPP_2M: `DPM-Solver++(2M): good pictures in about 20 steps, at most ${samplerSteps.DPMPP_2M.max}.`,
-    LCM: `Latent consistency: a few steps, at most ${samplerSteps.LCM.max}.`,
-    DMD: 'Distribution matching: one step.',
-  }),
+  valuesConfig: Object.fromEntries(
+    samplerNames.map((name) => [name, { description: describeSampler(name) }]),
+  ),
 });
+
+function describeSampler(name: Sampler): string {
+  const { description, steps } = samplers[name];
+  const range = steps.min === steps.max ? `${steps.min}` : `${steps.min} to ${steps.max}`;
+  return `${description}. Steps: ${range}.`;
+}

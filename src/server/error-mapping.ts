@@ -1,16 +1,11 @@
 import { GraphQLError, type GraphQLFormattedError, isValueNode, Kind } from 'graphql';
-import { DomainError, type ErrorCode, errorCodes } from '../errors.ts';
+import { DomainError, type ErrorCode, type ErrorDetails, errorCodes } from '../errors.ts';
 import type { Log } from './log.ts';
 
 /** `extensions` of every error that leaves the server. */
-export type ErrorExtensions = {
+export type ErrorExtensions = ErrorDetails & {
   readonly code: ErrorCode;
   readonly requestId: string;
-  readonly path?: readonly string[];
-  readonly min?: number;
-  readonly max?: number;
-  readonly got?: string | number;
-  readonly retryAfter?: number;
 };
 
 /**

@@ -55,7 +55,7 @@ describe('a frame', () => {
   it('is neither computed nor encoded for a viewer that does not select previews', async () => {
     const before = counts();
     const { id } = await begin();
-    const seen = await follow(progress('generation { previews { index } }'), id);
+    const seen = await follow(progress('generation { progress }'), id);
     expect(
       seen.filter(({ __typename }) => __typename === 'GenerationProgress').length,
     ).toBeGreaterThan(1);

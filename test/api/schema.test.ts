@@ -18,8 +18,8 @@ import { printedSchema } from '../../src/commands/schema.ts';
 import { errorCodes } from '../../src/errors.ts';
 import { limits } from '../../src/inference/request.ts';
 import { buildSchema } from '../../src/resolvers/build-schema.ts';
-import { pageSize } from '../../src/services/library/pagination.ts';
-import { projectLimits } from '../../src/services/library/projects.ts';
+import { projectLimits } from '../../src/services/library/limits.ts';
+import { pageSize } from '../../src/services/relay/pagination.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { House } from './house.ts';
+import { House } from './harness.ts';
 import { randomFrom } from './random.ts';
 import { crashPoints, die, dieAtRandom, dieWhileStarting, startPoints } from './round.ts';
 

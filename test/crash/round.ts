@@ -1,6 +1,6 @@
-import { crashPoints } from '../../src/services/generations/crash-points.ts';
+import { crashPoints } from '../../src/services/runner/crash-points.ts';
 import { type EaselProcess, proveRefused } from './easel-process.ts';
-import type { House } from './house.ts';
+import type { House } from './harness.ts';
 import type { Asked } from './viewer.ts';
 
 export { crashPoints };

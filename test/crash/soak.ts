@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { House } from './house.ts';
+import { House } from './harness.ts';
 import { randomFrom } from './random.ts';
 import { dieTwice } from './round.ts';
 

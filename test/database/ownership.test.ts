@@ -21,17 +21,17 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-type Tenant = { child: ChildProcess; lines: AsyncIterator<string> };
+type SecondProcess = { child: ChildProcess; lines: AsyncIterator<string> };
 
 /** Opens the folder in a process of its own; it writes rows for as long as it lives. */
-function tenant(): Tenant {
-  const script = fileURLToPath(new URL('tenant.mjs', import.meta.url));
+function secondProcess(): SecondProcess {
+  const script = fileURLToPath(new URL('second-process.mjs', import.meta.url));
   const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   return { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
 }
 
-async function nextLine({ lines }: Tenant): Promise<string> {
+async function nextLine({ lines }: SecondProcess): Promise<string> {
   const { value, done } = await lines.next();
   return done ? 'ended' : value;
 }
@@ -44,9 +44,9 @@ async function kill(child: ChildProcess): Promise<void> {
 
 test('of several starts at the same instant one opens the folder, and the others say who has it', async () => {
   await copyDataFolder(folder);
-  const tenants = [tenant(), tenant(), tenant()];
-  const answers = await Promise.all(tenants.map(nextLine));
-  const winners = tenants.filter((_, i) => answers[i] === 'open');
+  const processes = [secondProcess(), secondProcess(), secondProcess()];
+  const answers = await Promise.all(processes.map(nextLine));
+  const winners = processes.filter((_, i) => answers[i] === 'open');
   expect(winners).toHaveLength(1);
   const refusals = answers.filter((answer) => answer !== 'open');
   for (const refusal of refusals) {
@@ -61,10 +61,10 @@ test('after a kill, one of several starts takes over, with every acknowledged ro
   await copyDataFolder(folder);
   let acknowledged = 0;
   for (let round = 0; round < 3; round++) {
-    const tenants = round === 0 ? [tenant()] : [tenant(), tenant()];
-    const answers = await Promise.all(tenants.map(nextLine));
+    const processes = round === 0 ? [secondProcess()] : [secondProcess(), secondProcess()];
+    const answers = await Promise.all(processes.map(nextLine));
     expect(answers.filter((answer) => answer === 'open')).toHaveLength(1);
-    const winner = tenants[answers.indexOf('open')]!;
+    const winner = processes[answers.indexOf('open')]!;
     const from = acknowledged;
     while (acknowledged < from + 10 + round * 7) acknowledged = Number(await nextLine(winner));
     winner.child.kill('SIGKILL');

@@ -20,7 +20,7 @@ export function eventsContract(open: Open): void {
   });
 
   /** Collects until `count` messages are there. */
-  const listen = async (events: Events, channel: 'queue' | `owner:${string}`, count: number) => {
+  const listen = async (events: Events, channel: 'runners' | `owner:${string}`, count: number) => {
     const heard: Message[] = [];
     let done = () => {};
     const all = new Promise<Message[]>((resolve) => {
@@ -34,10 +34,10 @@ export function eventsContract(open: Open): void {
   };
 
   test('brings every message to every listener, in the order of its publisher', async () => {
-    const ears = [await listen(here, 'queue', 50), await listen(there, 'queue', 50)];
+    const both = [await listen(here, 'runners', 50), await listen(there, 'runners', 50)];
     const sent = Array.from({ length: 50 }, (_, i) => canceled(`${i}`));
-    for (const message of sent) here.publish('queue', message);
-    for (const { all } of ears) expect(await all).toEqual(sent);
+    for (const message of sent) here.publish('runners', message);
+    for (const { all } of both) expect(await all).toEqual(sent);
   });
 
   test('keeps channels apart', async () => {
@@ -50,64 +50,60 @@ export function eventsContract(open: Open): void {
   });
 
   test('brings a frame as it was', async () => {
-    const ear = await listen(there, 'owner:1', 1);
+    const listening = await listen(there, 'owner:1', 1);
     const rgb = Uint8Array.from([0, 127, 128, 255, 1, 2]);
     const message: Message = {
-      type: 'progress',
+      type: 'frame',
       ownerId: '1',
       projectId: '2',
       generationId: '3',
       index: 0,
-      stage: 'DENOISING',
       step: 1,
-      finishedSteps: 1,
-      totalSteps: 4,
       imageSide: 64,
       at: 1,
-      estimatedFinishAt: null,
       frame: { width: 2, height: 1, rgb },
     };
     here.publish('owner:1', message);
-    expect(await ear.all).toEqual([message]);
+    expect(await listening.all).toEqual([message]);
   });
 
-  test('a listener that has left, or came late, hears nothing; leaving twice is no error', async () => {
-    const left = await listen(there, 'queue', 1);
-    const stays = await listen(there, 'queue', 2);
+  test('a listener that has left, or came late, hboth nothing; leaving twice is no error', async () => {
+    const left = await listen(there, 'runners', 1);
+    const stays = await listen(there, 'runners', 2);
     left.leave();
     left.leave();
-    here.publish('queue', canceled('1'));
-    here.publish('queue', canceled('2'));
+    here.publish('runners', canceled('1'));
+    here.publish('runners', canceled('2'));
     await stays.all;
-    const late = await listen(there, 'queue', 1);
-    here.publish('queue', canceled('3'));
+    const late = await listen(there, 'runners', 1);
+    here.publish('runners', canceled('3'));
     expect(await late.all).toEqual([canceled('3')]);
     expect(left.heard).toEqual([]);
   });
 
   test('a listener that leaves while it is called leaves the others where they are', async () => {
-    const leave = await there.subscribe('queue', () => leave());
-    const stays = await listen(there, 'queue', 2);
-    here.publish('queue', canceled('1'));
-    here.publish('queue', canceled('2'));
+    const leave = await there.subscribe('runners', () => leave());
+    const stays = await listen(there, 'runners', 2);
+    here.publish('runners', canceled('1'));
+    here.publish('runners', canceled('2'));
     expect(await stays.all).toHaveLength(2);
   });
 
   test('a throw in one listener reaches no other, nor the publisher', async () => {
     const defect = new Error('a defect of this listener');
-    await there.subscribe('queue', () => {
+    await there.subscribe('runners', () => {
       throw defect;
     });
-    const stays = await listen(there, 'queue', 1);
-    here.publish('queue', canceled('1'));
+    const stays = await listen(there, 'runners', 1);
+    here.publish('runners', canceled('1'));
     expect(await stays.all).toHaveLength(1);
     expect(defects).toEqual([defect]);
   });
 
   test('after the end nothing is heard', async () => {
-    const ear = await listen(there, 'queue', 1);
+    const listening = await listen(there, 'runners', 1);
     await there.close();
-    here.publish('queue', canceled('1'));
-    expect(ear.heard).toEqual([]);
+    here.publish('runners', canceled('1'));
+    expect(listening.heard).toEqual([]);
   });
 }

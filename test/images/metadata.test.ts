@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../src/images/encode.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
 import { trainedAlgorithmicMedia } from '../../src/images/xmp.ts';
-import { drawing, metadata, withPrompt } from './pictures.ts';
+import { drawing, embedded, metadata, withPrompt } from './pictures.ts';
 
 const picture = (described = metadata) => encodePng(drawing(32, 32), 32, 32, described);
 
@@ -40,7 +40,7 @@ function withChunk(png: Buffer, type: string, content: Buffer): Buffer {
 
 describe('the metadata of an original', () => {
   it('comes back exactly', async () => {
-    expect(readMetadata(await picture()).easel).toEqual(metadata);
+    expect(readMetadata(await picture()).easel).toEqual(embedded);
   });
 
   it('holds the text that other programs read', async () => {
@@ -62,7 +62,7 @@ describe('the metadata of an original', () => {
     const { comments, xmp } = await sharp(await picture()).metadata();
     const texts = new Map(comments?.map(({ keyword, text }) => [keyword, text]));
     expect(texts.get('parameters')).toContain('Seed: 42');
-    expect(JSON.parse(texts.get('easel') ?? 'null')).toEqual(metadata);
+    expect(JSON.parse(texts.get('easel') ?? 'null')).toEqual(embedded);
     expect(xmp?.toString()).toContain(`Iptc4xmpExt:DigitalSourceType="${trainedAlgorithmicMedia}"`);
     expect(xmp?.toString()).toContain('xmp:CreatorTool="Easel 0.1.0"');
     expect(xmp?.toString()).toContain('>a red boat on the sea at sunset</rdf:li>');
@@ -118,7 +118,7 @@ describe('reading metadata', () => {
     const png = await picture();
     for (let length = 0; length < png.length; length += 7) {
       const { easel } = readMetadata(png.subarray(0, length));
-      if (easel) expect(easel).toEqual(metadata);
+      if (easel) expect(easel).toEqual(embedded);
     }
   });
 
@@ -126,7 +126,7 @@ describe('reading metadata', () => {
     const png = await picture();
     const { at } = chunks(png).find(({ type }) => type === 'tEXt') ?? { at: 0 };
     png[at + 20] = (png[at + 20] ?? 0) ^ 1;
-    expect(readMetadata(png)).toMatchObject({ parameters: null, easel: metadata });
+    expect(readMetadata(png)).toMatchObject({ parameters: null, easel: embedded });
   });
 
   it('reads compressed texts, and passes over those that inflate without end', async () => {

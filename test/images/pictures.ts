@@ -1,4 +1,4 @@
-import type { PictureMetadata } from '../../src/images/metadata.ts';
+import type { MetadataToWrite, PictureMetadata } from '../../src/images/metadata.ts';
 
 /** A smooth gradient with a disc on it: RGB, row-major. */
 export function drawing(width: number, height: number): Uint8Array {
@@ -15,7 +15,8 @@ export function drawing(width: number, height: number): Uint8Array {
   return rgb;
 }
 
-export const metadata: PictureMetadata = {
+/** What comes back out of a file. */
+export const embedded: PictureMetadata = {
   software: 'Easel 0.1.0',
   settings: {
     prompt: 'a red boat on the sea at sunset',
@@ -42,8 +43,10 @@ export const metadata: PictureMetadata = {
   },
 };
 
+export const metadata: MetadataToWrite = { ...embedded, samplerTitle: 'DPM++ 2M' };
+
 /** The same, with another prompt. */
-export function withPrompt(prompt: string): PictureMetadata {
+export function withPrompt(prompt: string): MetadataToWrite {
   return { ...metadata, settings: { ...metadata.settings, prompt } };
 }
 

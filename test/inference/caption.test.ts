@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cleanCaption, plainCaption } from '../../src/inference/caption.ts';
+import { cleanCaption, plainCaption } from '../../src/inference/prompt/caption.ts';
 
 // What diffusers' `_text_preprocessing(…, clean_caption=True)` returns (bs4, ftfy installed).
 describe('a cleaned caption', () => {

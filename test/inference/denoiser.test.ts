@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDenoiser, isGuided } from '../../src/inference/denoiser.ts';
-import { initialLatents, stepNoise } from '../../src/inference/latents.ts';
-import { sample } from '../../src/inference/samplers.ts';
-import { createSchedule, parseConfig } from '../../src/inference/schedule.ts';
 import {
   type Conditioning,
   loadTransformer,
   type Transformer,
-} from '../../src/inference/transformer.ts';
-import { createTurns, type Job } from '../../src/inference/turns.ts';
+} from '../../src/inference/networks/transformer.ts';
+import { createDenoiser, isGuided } from '../../src/inference/pipelines/denoiser.ts';
+import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
+import { initialLatents, stepNoise } from '../../src/inference/sampling/latents.ts';
+import { cleanEstimate, evenPoints } from '../../src/inference/sampling/points.ts';
+import { dpmpp2m } from '../../src/inference/sampling/samplers.ts';
+import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-denoiser-'));
@@ -53,18 +54,19 @@ const jobOf = (share: string, isCanceled = () => false): Job => ({
 
 async function* walk(job: Job, steps: number, scale: number | null = 4.5) {
   const denoiser = createDenoiser(line);
-  yield* sample('DPMPP_2M', schedule, {
+  yield* dpmpp2m({
     latents: initialLatents(1, { width: 8 * side, height: 8 * side }),
-    steps,
+    points: evenPoints(schedule, steps),
+    schedule,
     noise: () => new Float32Array(),
-    denoise: (latents, timestep) =>
+    denoise: (latents, at) =>
       denoiser.denoise({
         job,
         transformer,
         latents,
         latentHeight: side,
         latentWidth: side,
-        timestep,
+        at,
         conditioning,
         guidance: scale === null ? null : { scale, unconditional },
       }),
@@ -106,11 +108,12 @@ describe('turns', () => {
   it('are not taken by a cancelled image again, and the others go on', async () => {
     let isCanceled = false;
     const canceled = (async () => {
-      for await (const { step } of walk(
+      let steps = 0;
+      for await (const _ of walk(
         jobOf('a', () => isCanceled),
         50,
       )) {
-        if (step === 3) isCanceled = true;
+        if (++steps === 3) isCanceled = true;
       }
     })();
     const other = finish(jobOf('b'), 6);
@@ -155,6 +158,8 @@ describe('turns', () => {
 });
 
 describe('guidance', () => {
+  const at = evenPoints(schedule, 2)[1]!; // timestep 500
+
   it('is the unconditional prediction and so many times the way to the conditional one', async () => {
     const latents = initialLatents(3, { width: 8 * side, height: 8 * side });
     const predict = (prompt: Conditioning) => transformer.predict(latents, side, side, 500, prompt);
@@ -165,11 +170,12 @@ describe('guidance', () => {
       latents,
       latentHeight: side,
       latentWidth: side,
-      timestep: 500,
+      at,
       conditioning,
       guidance: { scale: 3, unconditional },
     });
-    const expected = away.map((u, i) => u + 3 * (conditional[i]! - u));
+    const noise = away.map((u, i) => u + 3 * (conditional[i]! - u));
+    const expected = cleanEstimate(latents, noise, at);
     expect(Math.max(...guided.map((x, i) => Math.abs(x - expected[i]!)))).toBeLessThan(1e-5);
   });
 
@@ -203,7 +209,7 @@ describe('guidance', () => {
         latents,
         latentHeight: side,
         latentWidth: side,
-        timestep: 500,
+        at,
         conditioning,
         guidance: { scale: 3, unconditional },
       });

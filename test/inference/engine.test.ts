@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Engine, type EngineOptions, startEngine } from '../../src/inference/engine.ts';
+import { type Engine, type EngineOptions, startEngine } from '../../src/inference/engine/engine.ts';
 import {
   createPreviewDemand,
   type EngineEvent,

@@ -2,13 +2,13 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import proto from 'onnx-proto';
 import { afterAll, describe, expect, it } from 'vitest';
-import { decoderGraph } from '../../src/inference/networks/autoencoder.ts';
-import { t5Graph } from '../../src/inference/networks/t5.ts';
+import { t5Graph } from '../../src/inference/networks/text-encoder.graph.ts';
 import {
   conditioningGraph,
   denoisingGraph,
   modulationGraph,
-} from '../../src/inference/networks/transformer.ts';
+} from '../../src/inference/networks/transformer.graph.ts';
+import { decoderGraph } from '../../src/inference/networks/vae.graph.ts';
 import { dtypes } from '../../src/inference/onnx/dtype.ts';
 import { GraphBuilder } from '../../src/inference/onnx/graph.ts';
 import { encodeSafetensors, type TensorEntry } from '../../src/inference/onnx/safetensors.ts';

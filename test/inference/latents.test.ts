@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
-  addNoise,
   initialLatents,
   philox,
   seededNoise,
   stepNoise,
-} from '../../src/inference/latents.ts';
-import { createSchedule, parseConfig } from '../../src/inference/schedule.ts';
+} from '../../src/inference/sampling/latents.ts';
+import { addNoise, evenPoints } from '../../src/inference/sampling/points.ts';
+import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
 
 describe('seeded noise', () => {
   // The known answers that Random123 publishes for philox4x32-10 (kat_vectors).
@@ -98,7 +98,11 @@ describe('seeded noise', () => {
 
 test('adds noise as the forward process does', () => {
   const schedule = createSchedule(parseConfig('{}'));
-  const noisy = addNoise(Float32Array.of(1, -2), Float32Array.of(0.5, 1), schedule, 400);
+  const noisy = addNoise(
+    Float32Array.of(1, -2),
+    Float32Array.of(0.5, 1),
+    evenPoints(schedule, 999)[599]!,
+  ); // timestep 400
   const [alpha, sigma] = [Math.sqrt(0.19357197), Math.sqrt(1 - 0.19357197)];
   expect(noisy[0]).toBeCloseTo(alpha + 0.5 * sigma, 6);
   expect(noisy[1]).toBeCloseTo(-2 * alpha + sigma, 6);

@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { createChecksums } from '../../src/inference/checkpoints/checksum.ts';
-import { readModelFolder } from '../../src/inference/checkpoints/diffusers.ts';
 import { describeModel, isModelFolder } from '../../src/inference/checkpoints/listing.ts';
+import { readModelFolder } from '../../src/inference/checkpoints/model-folder.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'easel-models-'));

@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { seededNoise } from '../../src/inference/latents.ts';
+import { loadVae } from '../../src/inference/networks/vae.ts';
 import {
   createFrameClock,
   fitLatentRgb,
   latentFrame,
   pictureBytes,
-} from '../../src/inference/preview.ts';
+} from '../../src/inference/pipelines/preview.ts';
 import { createPreviewDemand, setPreviewDemand } from '../../src/inference/request.ts';
-import { loadVae } from '../../src/inference/vae.ts';
+import { seededNoise } from '../../src/inference/sampling/latents.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 describe('a preview frame', () => {

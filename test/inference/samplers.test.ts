@@ -1,33 +1,40 @@
 import { describe, expect, test } from 'vitest';
+import { cleanEstimate, evenPoints, type Point } from '../../src/inference/sampling/points.ts';
 import {
   type Denoise,
+  dpmpp2m,
+  pathOf,
+  type Sampler,
   type SampleStep,
   StepsUnsupported,
-  sample,
-  sampleAtContinuousTimes,
-  samplerOf,
-  usesGuidance,
-} from '../../src/inference/samplers.ts';
-import { createSchedule, discretePoints, parseConfig } from '../../src/inference/schedule.ts';
+  samplers,
+} from '../../src/inference/sampling/samplers.ts';
+import { createSchedule, parseConfig } from '../../src/inference/sampling/schedule.ts';
 
 // Trajectories of diffusers' and PixArt's own solver classes (float32) on toy denoisers.
 const schedule = createSchedule(parseConfig('{}'));
 const start = [1, -0.5, 2];
 
+/** A denoiser of a function that predicts the noise ε of each element. */
 const elementwise =
   (f: (x: number, timestep: number) => number): Denoise =>
-  async (latents, timestep) =>
-    latents.map((x) => f(x, timestep));
+  async (latents, at) =>
+    cleanEstimate(
+      latents,
+      latents.map((x) => f(x, at.timestep)),
+      at,
+    );
 const bounded = elementwise((x) => (0.9 * x) / (1 + Math.abs(x)));
 const wave = elementwise((x, t) => Math.sin(x) + t / 1000);
 
-type Case = { sampler: 'DPMPP_2M' | 'LCM' | 'DMD'; steps: number; denoise: Denoise };
+type Case = { sampler: Sampler; steps: number; denoise: Denoise };
 
 async function walk({ sampler, steps, denoise }: Case): Promise<SampleStep[]> {
   return collect(
-    sample(sampler, schedule, {
+    samplers[sampler].sample({
       latents: Float32Array.from(start),
-      steps,
+      points: pathOf(sampler, schedule, steps),
+      schedule,
       denoise,
       noise: () => new Float32Array(start.length).fill(0.3),
     }),
@@ -63,25 +70,20 @@ describe('DPM-Solver++(2M)', () => {
       [0, 1, 0],
       [0, 0, 1],
     ] as const) {
-      const points = discretePoints(schedule, 20);
-      // Latents are steered by hand: ε such that x0 is m1 one step before, m0 now.
+      // Latents are steered by hand: x0 is m1 one step before, m0 now.
       let call = 0;
-      let after = Number.NaN;
-      const walk = sample('DPMPP_2M', schedule, {
+      const walk = dpmpp2m({
         latents: new Float32Array(1),
-        steps: 20,
+        points: evenPoints(schedule, 20),
+        schedule,
         noise: () => new Float32Array(1),
         denoise: async (latents) => {
           const now = call++;
           if (now === index) latents[0] = x;
-          const wanted = now === index ? m0 : now === index - 1 ? m1 : 0;
-          const { alpha, sigma } = points[now]!;
-          return Float32Array.of((latents[0]! - alpha * wanted) / sigma);
+          return Float32Array.of(now === index ? m0 : now === index - 1 ? m1 : 0);
         },
       });
-      for await (const { step, latents } of walk) {
-        if (step === index + 1) after = latents[0]!;
-      }
+      const after = (await collect(walk))[index]!.latents[0]!;
       expect(Math.abs(after - (a * x + c0 * m0 + c1 * m1))).toBeLessThan(2e-7);
     }
   });
@@ -107,7 +109,7 @@ describe('DPM-Solver++(2M)', () => {
   test('ends on the denoised estimate itself, with any number of steps', async () => {
     for (const steps of [1, 2, 20, 100]) {
       const taken = await walk({ sampler: 'DPMPP_2M', steps, denoise: bounded });
-      expect(taken.map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
+      expect(taken).toHaveLength(steps);
       expect(taken.at(-1)?.latents).toEqual(taken.at(-1)?.denoised);
     }
   });
@@ -118,13 +120,15 @@ describe('DPM-Solver++(2M)', () => {
   ])("follows PixArt's own continuous times at guidance %d", async (scale, want) => {
     const times: number[] = [];
     const taken = await collect(
-      sampleAtContinuousTimes(schedule, {
+      dpmpp2m({
         latents: Float32Array.of(1, -0.5, 2, 0),
-        steps: 20,
+        points: continuousPoints(20),
+        schedule,
         noise: () => new Float32Array(4),
-        denoise: async (latents, timestep) => {
-          times.push(timestep);
-          return latents.map((x) => Math.sin(x) + timestep / 1000 + 0.02 * scale);
+        denoise: async (latents, at) => {
+          times.push(at.timestep);
+          const noise = latents.map((x) => Math.sin(x) + at.timestep / 1000 + 0.02 * scale);
+          return cleanEstimate(latents, noise, at);
         },
       }),
     );
@@ -135,6 +139,30 @@ describe('DPM-Solver++(2M)', () => {
   });
 });
 
+/**
+ * The points of PixArt-Σ's own scripts (`diffusion/model/dpm_solver.py`): continuous times
+ * u = 1 … 1/T, log α interpolated over u_i = (i+1)/T, β spaced in double. It stops at u = 1/T,
+ * where a little noise (σ ≈ 0.01) is left. `steps + 1` points.
+ */
+function continuousPoints(steps: number): Point[] {
+  const { trainTimesteps: count, betaStart, betaEnd } = schedule;
+  let sum = 0;
+  const logAlphas = Array.from({ length: count }, (_, i) => {
+    sum += Math.log(1 - (betaStart + ((betaEnd - betaStart) * i) / (count - 1)));
+    return sum / 2;
+  });
+  const last = 1 / count;
+  return Array.from({ length: steps + 1 }, (_, step) => {
+    const u = 1 + ((last - 1) * step) / steps;
+    const position = Math.min(Math.max(u * count - 1, 0), count - 1);
+    const below = Math.min(Math.floor(position), count - 2);
+    const part = position - below;
+    const logAlpha = logAlphas[below]! * (1 - part) + logAlphas[below + 1]! * part;
+    const sigma = Math.sqrt(-Math.expm1(2 * logAlpha));
+    return { timestep: (u - last) * 1000, alpha: Math.exp(logAlpha), sigma };
+  });
+}
+
 describe('LCM', () => {
   test.each([
     [4, [999, 759, 499, 259], [-134.47406, -156.539856, -9.263119]],
@@ -143,9 +171,9 @@ describe('LCM', () => {
     [8, [999, 879, 759, 639, 499, 379, 259, 139], undefined],
   ])('follows the reference with %i steps', async (steps, timesteps, want) => {
     const times: number[] = [];
-    const denoise: Denoise = (latents, timestep) => {
-      times.push(timestep);
-      return wave(latents, timestep);
+    const denoise: Denoise = (latents, at) => {
+      times.push(at.timestep);
+      return wave(latents, at);
     };
     const taken = await walk({ sampler: 'LCM', steps, denoise });
     expect(times).toEqual(timesteps);
@@ -159,7 +187,8 @@ describe('LCM', () => {
       return new Float32Array(3);
     };
     const latents = Float32Array.from(start);
-    await collect(sample('LCM', schedule, { latents, steps: 4, denoise: wave, noise }));
+    const points = pathOf('LCM', schedule, 4);
+    await collect(samplers.LCM.sample({ latents, points, schedule, denoise: wave, noise }));
     expect(asked).toEqual([1, 2, 3]);
   });
 });
@@ -168,10 +197,10 @@ describe('DMD', () => {
   test('takes one step from timestep 400', async () => {
     const alpha = Math.sqrt(0.19357197);
     const sigma = Math.sqrt(1 - 0.19357197);
-    const [step] = await walk({ sampler: 'DMD', steps: 1, denoise: wave });
+    const [step, ...others] = await walk({ sampler: 'DMD', steps: 1, denoise: wave });
     const want = start.map((x) => (x - sigma * (Math.sin(x) + 0.4)) / alpha);
     expectNear(step?.latents, want, 1e-6);
-    expect(step).toMatchObject({ step: 1, steps: 1 });
+    expect(others).toEqual([]);
   });
 });
 
@@ -182,11 +211,7 @@ describe('every sampler', () => {
     ['DPMPP_2M', 0],
     ['DPMPP_2M', 1.5],
   ] as const)('refuses %s with %d steps, naming the bounds', (sampler, steps) => {
-    const latents = new Float32Array(1);
-    const noise = () => latents;
-    expect(() => sample(sampler, schedule, { latents, steps, denoise: wave, noise })).toThrow(
-      StepsUnsupported,
-    );
+    expect(() => pathOf(sampler, schedule, steps)).toThrow(StepsUnsupported);
   });
 
   test('leaves the latents that it was given alone, and does nothing before it is iterated', async () => {
@@ -197,20 +222,17 @@ describe('every sampler', () => {
       return wave(x, t);
     };
     const noise = () => new Float32Array(3);
-    const iteration = sample('DPMPP_2M', schedule, { latents, steps: 3, denoise, noise });
+    const iteration = dpmpp2m({
+      latents,
+      points: evenPoints(schedule, 3),
+      schedule,
+      denoise,
+      noise,
+    });
     expect(calls).toBe(0);
     await iteration.next();
     await iteration.return();
     expect(calls).toBe(1);
     expect([...latents]).toEqual(start);
-  });
-
-  test('knows who has guidance built in, and which scheduler means which', () => {
-    expect(usesGuidance('DPMPP_2M')).toBe(true);
-    expect(usesGuidance('LCM')).toBe(false);
-    expect(usesGuidance('DMD')).toBe(false);
-    expect(samplerOf({ className: 'LCMScheduler' })).toBe('LCM');
-    expect(samplerOf({ className: 'DPMSolverMultistepScheduler' })).toBe('DPMPP_2M');
-    expect(samplerOf({ className: 'DDPMScheduler' })).toBe('DMD');
   });
 });

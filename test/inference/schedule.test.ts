@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { evenPoints, timesteps } from '../../src/inference/sampling/points.ts';
 import {
   createSchedule,
-  discretePoints,
   parseConfig,
   ScheduleUnsupported,
-  timesteps,
-} from '../../src/inference/schedule.ts';
+} from '../../src/inference/sampling/schedule.ts';
 
 // As PixArt-Sigma-XL-2-1024-MS has it, with the bare -Infinity that Python writes.
 const official = `{
@@ -62,7 +61,7 @@ describe('noise schedule', () => {
     expect(schedule.alphasCumprod[999]! / 4.03583035e-5).toBeCloseTo(1, 7);
     expect(schedule.sigmas[0]).toBeCloseTo(0.01000133, 7);
     expect(schedule.sigmas[999]).toBeCloseTo(157.407, 3);
-    const { alpha, sigma } = discretePoints(schedule, 20)[0]!;
+    const { alpha, sigma } = evenPoints(schedule, 20)[0]!;
     expect(Math.log(alpha / sigma)).toBeCloseTo(-5.0588, 4);
   });
 
@@ -80,7 +79,7 @@ describe('noise schedule', () => {
 
   // Printed from diffusers in single precision: the last digits carry its noise.
   test('has the reference points of the solver', () => {
-    const points = discretePoints(schedule, 20);
+    const points = evenPoints(schedule, 20);
     expect(points).toHaveLength(21);
     expect(points.at(-1)).toEqual({ timestep: 0, alpha: 1, sigma: 0 });
     const rows = [

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AttentionForm } from '../../src/inference/networks/layers.ts';
-import { relativeBuckets, t5Graph } from '../../src/inference/networks/t5.ts';
+import { relativeBuckets, t5Graph } from '../../src/inference/networks/text-encoder.graph.ts';
+import { loadTextEncoder } from '../../src/inference/networks/text-encoder.ts';
 import { encodeSafetensors } from '../../src/inference/onnx/safetensors.ts';
 import { createSession } from '../../src/inference/onnx/session.ts';
 import { openWeights } from '../../src/inference/onnx/weights.ts';
-import { loadTextEncoder } from '../../src/inference/text-encoder.ts';
 import {
   fill,
   relativeError,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
-import { loadTokenizer, type Tokenizer } from '../../src/inference/tokenizer.ts';
+import { loadTokenizer, type Tokenizer } from '../../src/inference/prompt/tokenizer.ts';
 
 type Fixture = {
   size: number;

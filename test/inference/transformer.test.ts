@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttentionForm } from '../../src/inference/networks/layers.ts';
+import { loadTransformer, type Transformer } from '../../src/inference/networks/transformer.ts';
 import type { TensorToWrite } from '../../src/inference/onnx/safetensors.ts';
-import { loadTransformer, type Transformer } from '../../src/inference/transformer.ts';
 import {
   absoluteSum,
   fill,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AttentionForm } from '../../src/inference/networks/layers.ts';
-import { loadVae, type Vae } from '../../src/inference/vae.ts';
+import { loadVae, type Vae } from '../../src/inference/networks/vae.ts';
 import {
   absoluteSum,
   fill,

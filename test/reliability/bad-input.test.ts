@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { draws } from '../services/support/stand-in.ts';
+import { draws } from '../services/support/stand-in-engine.ts';
 import { type GraphQLErrorBody, startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../src/commands/doctor.ts';
 import type { PrismaClient } from '../../src/generated/prisma/client.ts';
-import { draws } from '../services/support/stand-in.ts';
+import { draws } from '../services/support/stand-in-engine.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { draws } from '../services/support/stand-in.ts';
+import { draws } from '../services/support/stand-in-engine.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 // A disk of its own for the pictures: a small one in memory. To mount it takes root, as containers have it.

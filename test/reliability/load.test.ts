@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ask, checkLife, type SeenEvent, Subscriber } from '../crash/viewer.ts';
-import { draws } from '../services/support/stand-in.ts';
+import { draws } from '../services/support/stand-in-engine.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const clients = 20;

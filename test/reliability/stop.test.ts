@@ -10,9 +10,9 @@ import WebSocket from 'ws';
 import { openDatabase } from '../../src/database/client.ts';
 import type { Generate } from '../../src/inference/request.ts';
 import { type EaselProcess, freePort, startEasel } from '../crash/easel-process.ts';
-import { House } from '../crash/house.ts';
+import { House } from '../crash/harness.ts';
 import { ask, draw } from '../crash/viewer.ts';
-import { draws, shutAt } from '../services/support/stand-in.ts';
+import { draws, shutAt } from '../services/support/stand-in-engine.ts';
 import { copyDataFolder } from '../support/database.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 import { startTestServer } from '../support/server.ts';
@@ -82,7 +82,7 @@ test('SIGTERM in the middle of a run: subscribers are told to come back, and it 
   expect(await closeCode).toBe(1012);
   expect(await house.server!.ended).toEqual({ code: 0, signal: null });
   expect(performance.now() - began).toBeLessThan(15_000);
-  expect(house.server!.lines.join('\n')).toContain('stopping: it waits again');
+  expect(house.server!.lines.join('\n')).toContain('stopping: queued again');
 }, 60_000);
 
 test('of two starts at once on one data folder one wins, and takes up what was handed back', async () => {
@@ -127,7 +127,7 @@ test.each(['ENCODING', 'DECODING'])(
     await beginAt(server.url, { key: 'a', settings: slow }, (progress) => progress.stage === stage);
     server.signal('SIGTERM');
     expect(await server.ended).toEqual({ code: 0, signal: null });
-    expect(server.lines.join('\n')).toContain('stopping: it waits again');
+    expect(server.lines.join('\n')).toContain('stopping: queued again');
   },
   120_000,
 );

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Atelier, openAtelier } from './support/atelier.ts';
-import { draws, shutAt } from './support/stand-in.ts';
+import { openFixture, type ServiceFixture } from './support/service-fixture.ts';
+import { draws, shutAt } from './support/stand-in-engine.ts';
 
-let atelier: Atelier;
+let fixture: ServiceFixture;
 beforeAll(async () => {
-  atelier = await openAtelier();
+  fixture = await openFixture();
 });
-afterAll(() => atelier.close());
+afterAll(() => fixture.close());
 
 test("nobody's first picture waits for another's twentieth", async () => {
-  const [many, late] = [await atelier.newViewer(), await atelier.newViewer()];
+  const [many, late] = [await fixture.newViewer(), await fixture.newViewer()];
   const order: number[] = [];
   // The first picture stands still until everybody has asked.
   const first = shutAt(1, ({ seed }) => seed === 1);
@@ -17,16 +17,16 @@ test("nobody's first picture waits for another's twentieth", async () => {
     if (step === 1) order.push(request.seed);
     return first.gate(request, step);
   };
-  await atelier.run(draws(gate), { concurrency: 1 });
+  await fixture.run(draws(gate), { concurrency: 1 });
   const asked = [];
   for (let seed = 1; seed <= 20; seed++) {
-    asked.push(await atelier.ask(many, { settings: { prompt: 'a boat', seed } }));
+    asked.push(await fixture.ask(many, { settings: { prompt: 'a boat', seed } }));
   }
   await first.arrived;
-  const newcomer = await atelier.ask(late, { settings: { prompt: 'a boat', seed: 99 } });
+  const newcomer = await fixture.ask(late, { settings: { prompt: 'a boat', seed: 99 } });
   first.open();
-  await atelier.ended(late, newcomer);
-  await atelier.ended(many, asked.at(-1)!);
+  await fixture.ended(newcomer);
+  await fixture.ended(asked.at(-1)!);
   expect(order).toHaveLength(21);
   expect(order.indexOf(99)).toBe(1); // Right after what ran when it came.
 }, 60_000);

@@ -7,36 +7,33 @@ import {
   parseGlobalId,
   requireRowId,
   toGlobalId,
-} from '../../src/services/library/global-id.ts';
-import { createNodes } from '../../src/services/library/nodes.ts';
-import { type Atelier, idOf, model, openAtelier } from './support/atelier.ts';
-import { draws } from './support/stand-in.ts';
+} from '../../src/services/relay/global-id.ts';
+import { idOf, openFixture, type ServiceFixture } from './support/service-fixture.ts';
+import { draws } from './support/stand-in-engine.ts';
 
-let atelier: Atelier;
+let fixture: ServiceFixture;
 beforeAll(async () => {
-  atelier = await openAtelier();
+  fixture = await openFixture();
 });
-afterEach(() => atelier.clear());
-afterAll(() => atelier.close());
+afterEach(() => fixture.clear());
+afterAll(() => fixture.close());
 
 const order = { field: 'createdAt', direction: 'DESC' } as const;
 const list = { projectId: null, filter: {}, order, args: {} };
-const newNodes = () =>
-  createNodes({ ...atelier, model: (name) => (name === model.name ? model : null) });
 
 test('the local user has a default project from the first start on', async () => {
-  const viewer = await localViewer(atelier.client);
+  const viewer = await localViewer(fixture.client);
   expect(viewer).toMatchObject({ name: 'local', role: 'ADMIN' });
   const id = toGlobalId('Project', viewer.defaultProjectId);
-  expect(await atelier.projects.find(viewer, id)).toMatchObject({ defaultOf: viewer.id });
-  expect(await localViewer(atelier.client)).toEqual(viewer);
+  expect(await fixture.projects.find(viewer, id)).toMatchObject({ defaultOf: viewer.id });
+  expect(await localViewer(fixture.client)).toEqual(viewer);
 });
 
 test('finds any object by its id, and nothing of another user', async () => {
-  const [viewer, stranger] = [await atelier.newViewer(), await atelier.newViewer()];
-  await atelier.run(draws());
-  const { id } = await atelier.ended(viewer, await atelier.ask(viewer));
-  const [image] = await atelier.client.asset.findMany({ where: { generationId: id } });
+  const [viewer, stranger] = [await fixture.newViewer(), await fixture.newViewer()];
+  await fixture.run(draws());
+  const { id } = await fixture.ended(await fixture.ask(viewer));
+  const [image] = await fixture.client.asset.findMany({ where: { generationId: id } });
   const ids = [
     toGlobalId('Project', viewer.defaultProjectId),
     toGlobalId('Generation', id),
@@ -48,7 +45,7 @@ test('finds any object by its id, and nothing of another user', async () => {
     'nonsense',
     toGlobalId('Generation', id),
   ];
-  const nodes = newNodes();
+  const { nodes } = fixture;
   const found = await nodes.nodes(viewer, ids);
   expect(found.map((node) => node?.__typename ?? null)).toEqual([
     'Project',
@@ -74,16 +71,16 @@ test('finds any object by its id, and nothing of another user', async () => {
 });
 
 test('lists pictures by what they were made with', async () => {
-  const viewer = await atelier.newViewer();
-  await atelier.run(draws());
-  const red = await atelier.ask(viewer, { settings: { prompt: '100% red boat', seed: 5 } });
-  const blue = await atelier.ask(viewer, {
+  const viewer = await fixture.newViewer();
+  await fixture.run(draws());
+  const red = await fixture.ask(viewer, { settings: { prompt: '100% red boat', seed: 5 } });
+  const blue = await fixture.ask(viewer, {
     settings: { prompt: 'a blue house', seed: 6, sampler: 'DMD' },
     clientReference: 'mine',
   });
-  await Promise.all([atelier.ended(viewer, red), atelier.ended(viewer, blue)]);
+  await Promise.all([fixture.ended(red), fixture.ended(blue)]);
   const madeBy = async (filter: object) => {
-    const { nodes } = await atelier.assets.page(viewer, { ...list, filter });
+    const { nodes } = await fixture.assets.page(viewer, { ...list, filter });
     return nodes.map(({ generationId }) => (generationId === red.id ? 'red' : 'blue')).sort();
   };
   expect(await madeBy({})).toEqual(['blue', 'red']);
@@ -97,27 +94,26 @@ test('lists pictures by what they were made with', async () => {
   expect(await madeBy({ createdAfter: new Date() })).toEqual([]);
   expect(await madeBy({ trashed: true })).toEqual([]);
   const generations = async (filter: object) => {
-    const { nodes } = await atelier.generations.page(viewer, { ...list, filter });
+    const { nodes } = await fixture.generations.page(viewer, { ...list, filter });
     return nodes.map(({ id }) => (id === red.id ? 'red' : 'blue')).sort();
   };
   expect(await generations({ clientReference: 'mine' })).toEqual(['blue']);
   expect(await generations({ status: ['SUCCEEDED'], search: 'boat' })).toEqual(['red']);
   expect(await generations({ model: 'other' })).toEqual([]);
-  const images = await atelier.assets.forGenerations(viewer, [blue.id, red.id, 'nonsense']);
+  const imagesOf = (id: string) => fixture.assets.ofGeneration(viewer, id);
+  const images = await Promise.all([blue.id, red.id, 'nonsense'].map(imagesOf));
   expect(images.map((of) => of.map(({ seed }) => seed))).toEqual([[6n], [5n], []]);
-  expect(await atelier.generations.byRowIds(viewer, [blue.id, 'nonsense'])).toMatchObject([
-    { id: blue.id },
-    null,
-  ]);
+  expect(await fixture.generations.load(viewer, blue.id)).toMatchObject({ id: blue.id });
+  expect(await fixture.generations.load(viewer, 'nonsense')).toBeNull();
   expect(idOf(blue)).toBe(toGlobalId('Generation', blue.id));
 });
 
 test('makes projects, and refuses a name that nobody could read', async () => {
-  const viewer = await atelier.newViewer();
-  const { project } = await atelier.projects.create(viewer, { name: ' Boats ', description: 'x' });
+  const viewer = await fixture.newViewer();
+  const { project } = await fixture.projects.create(viewer, { name: ' Boats ', description: 'x' });
   expect(project).toMatchObject({ name: 'Boats', description: 'x', ownerId: viewer.id });
   for (const name of ['', '  ', 'x'.repeat(201), 'a\0']) {
-    await expect(atelier.projects.create(viewer, { name })).rejects.toMatchObject({
+    await expect(fixture.projects.create(viewer, { name })).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
       details: { path: ['name'] },
     });

@@ -2,25 +2,25 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import { toGlobalId } from '../../src/services/library/global-id.ts';
-import type { PageArgs } from '../../src/services/library/pagination.ts';
 import type { ProjectOrder } from '../../src/services/library/projects.ts';
-import { type Atelier, openAtelier } from './support/atelier.ts';
+import { toGlobalId } from '../../src/services/relay/global-id.ts';
+import type { PageArgs } from '../../src/services/relay/pagination.ts';
+import { openFixture, type ServiceFixture } from './support/service-fixture.ts';
 
-let atelier: Atelier;
+let fixture: ServiceFixture;
 beforeAll(async () => {
-  atelier = await openAtelier();
+  fixture = await openFixture();
 });
-afterAll(() => atelier.close());
+afterAll(() => fixture.close());
 
 const newest = { field: 'createdAt', direction: 'DESC' } as const;
 const page = (viewer: Viewer, args: PageArgs, order: ProjectOrder = newest) =>
-  atelier.projects.page(viewer, { filter: {}, order, args });
+  fixture.projects.page(viewer, { filter: {}, order, args });
 
 /** Its default project is out of the way, in the trash; `count` others, three of which share each moment. */
 async function viewerWith(count: number): Promise<Viewer> {
-  const viewer = await atelier.newViewer();
-  await atelier.client.project.update({
+  const viewer = await fixture.newViewer();
+  await fixture.client.project.update({
     where: { id: viewer.defaultProjectId },
     data: { trashedAt: new Date() },
   });
@@ -29,7 +29,7 @@ async function viewerWith(count: number): Promise<Viewer> {
 }
 
 async function insert(viewer: Viewer, count: number, minute: number): Promise<void> {
-  await atelier.client.project.createMany({
+  await fixture.client.project.createMany({
     data: Array.from({ length: count }, (_, i) => ({
       ownerId: viewer.id,
       name: `${minute} ${i}`,
@@ -103,11 +103,11 @@ test('shows nobody the rows of another', async () => {
   await viewerWith(3);
   const stranger = await viewerWith(0);
   expect((await page(stranger, {})).nodes).toEqual([]);
-  const mine = await atelier.newViewer();
+  const mine = await fixture.newViewer();
   const projectId = toGlobalId('Project', mine.defaultProjectId);
   const list = { filter: {}, order: newest, args: {}, projectId };
-  expect((await atelier.assets.page(stranger, list)).nodes).toEqual([]);
-  expect((await atelier.generations.page(stranger, list)).nodes).toEqual([]);
+  expect((await fixture.assets.page(stranger, list)).nodes).toEqual([]);
+  expect((await fixture.generations.page(stranger, list)).nodes).toEqual([]);
 });
 
 test('refuses sizes and cursors that it cannot mean', async () => {

@@ -1,21 +1,21 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
-import { type GenerateInput, priorities } from '../../src/services/generations/generations.ts';
+import { type GenerateInput, priorities } from '../../src/services/generations/request.ts';
 import type { SettingsInput } from '../../src/services/generations/settings.ts';
-import { toGlobalId } from '../../src/services/library/global-id.ts';
-import { type Atelier, never, openAtelier } from './support/atelier.ts';
+import { toGlobalId } from '../../src/services/relay/global-id.ts';
+import { never, openFixture, type ServiceFixture } from './support/service-fixture.ts';
 
-let atelier: Atelier;
+let fixture: ServiceFixture;
 beforeAll(async () => {
-  atelier = await openAtelier({ maxQueued: 5 });
+  fixture = await openFixture({ maxQueued: 5 });
 });
-afterEach(() => atelier.clear());
-afterAll(() => atelier.close());
+afterEach(() => fixture.clear());
+afterAll(() => fixture.close());
 
 const refusal = async (input: GenerateInput) => {
-  const viewer = await atelier.newViewer();
-  const answer = atelier.generations.request(viewer, input, never);
+  const viewer = await fixture.newViewer();
+  const answer = fixture.generations.request(viewer, input, never);
   return answer.then(
     () => null,
     (error: unknown) => error,
@@ -23,9 +23,9 @@ const refusal = async (input: GenerateInput) => {
 };
 
 test('fills in every default, and fixes the seed', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const input = { settings: { prompt: 'a boat' } };
-  const { generation, replayed } = await atelier.generations.request(viewer, input, never);
+  const { generation, replayed } = await fixture.generations.request(viewer, input, never);
   expect(replayed).toBe(false);
   expect(generation).toMatchObject({
     ownerId: viewer.id,
@@ -47,16 +47,16 @@ test('fills in every default, and fixes the seed', async () => {
     count: 1,
     priority: 1,
   });
-  const other = await atelier.generations.request(viewer, input, never);
+  const other = await fixture.generations.request(viewer, input, never);
   expect(other.generation.seed).not.toBe(generation.seed);
 });
 
 test('snaps the size to the nearest bin, unless it is to be exact', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const wide = { prompt: '', width: 200, height: 100 };
-  expect(await atelier.ask(viewer, { settings: wide })).toMatchObject({ width: 96, height: 48 });
+  expect(await fixture.ask(viewer, { settings: wide })).toMatchObject({ width: 96, height: 48 });
   const exact = { prompt: '', width: 160, height: 112, exactSize: true };
-  expect(await atelier.ask(viewer, { settings: exact })).toMatchObject({ width: 160, height: 112 });
+  expect(await fixture.ask(viewer, { settings: exact })).toMatchObject({ width: 160, height: 112 });
   expect(await refusal({ settings: { ...exact, width: 200 } })).toMatchObject({
     code: 'BAD_USER_INPUT',
     details: { path: ['settings', 'width'], got: 200 },
@@ -64,10 +64,10 @@ test('snaps the size to the nearest bin, unless it is to be exact', async () => 
 });
 
 test('an exact size is one that the model can be trusted with', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const settings = { prompt: '', width: 288, height: 64, exactSize: true };
   // Four times 96 x 48, its largest size.
-  expect(await atelier.ask(viewer, { settings })).toMatchObject({ width: 288, height: 64 });
+  expect(await fixture.ask(viewer, { settings })).toMatchObject({ width: 288, height: 64 });
   const error = await refusal({ settings: { ...settings, width: 304 } });
   expect(error).toMatchObject({
     code: 'BAD_USER_INPUT',
@@ -133,7 +133,7 @@ test('a damaged model is unavailable, and says why', async () => {
 });
 
 test('does not queue into the project of another', async () => {
-  const other = await atelier.newViewer();
+  const other = await fixture.newViewer();
   const ids = [toGlobalId('Project', other.defaultProjectId), 'nonsense', toGlobalId('Model', 'x')];
   for (const projectId of ids) {
     expect(await refusal({ settings: { prompt: '' }, projectId })).toMatchObject({
@@ -144,7 +144,7 @@ test('does not queue into the project of another', async () => {
 });
 
 test('one key is one generation, however many ask at once', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const input = { settings: { prompt: 'a boat' }, idempotencyKey: 'once' };
   const same = {
     idempotencyKey: 'once',
@@ -153,29 +153,29 @@ test('one key is one generation, however many ask at once', async () => {
   };
   const answers = await Promise.all(
     Array.from({ length: 10 }, (_, i) =>
-      atelier.generations.request(viewer, i % 2 ? input : same, never),
+      fixture.generations.request(viewer, i % 2 ? input : same, never),
     ),
   );
   expect(new Set(answers.map(({ generation }) => generation.id)).size).toBe(1);
   expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
   const other = { ...input, settings: { prompt: 'a ship' } };
-  await expect(atelier.generations.request(viewer, other, never)).rejects.toMatchObject({
+  await expect(fixture.generations.request(viewer, other, never)).rejects.toMatchObject({
     code: 'IDEMPOTENCY_CONFLICT',
   });
-  const stranger = await atelier.newViewer();
-  expect((await atelier.generations.request(stranger, other, never)).replayed).toBe(false);
+  const stranger = await fixture.newViewer();
+  expect((await fixture.generations.request(stranger, other, never)).replayed).toBe(false);
 });
 
 test('the queue of a user is full at its limit, exactly, and a refusal leaves nothing behind', async () => {
-  const viewer = await atelier.newViewer();
-  const answers = await Promise.allSettled(Array.from({ length: 9 }, () => atelier.ask(viewer)));
+  const viewer = await fixture.newViewer();
+  const answers = await Promise.allSettled(Array.from({ length: 9 }, () => fixture.ask(viewer)));
   const refused = answers.flatMap((answer) =>
     answer.status === 'rejected' ? [answer.reason] : [],
   );
   expect(refused).toHaveLength(4);
   for (const reason of refused) expect(reason).toMatchObject({ code: 'QUEUE_FULL' });
-  expect(await atelier.client.event.count({ where: { ownerId: viewer.id } })).toBe(5);
-  expect(await atelier.ask(await atelier.newViewer())).toMatchObject({ status: 'QUEUED' });
+  expect(await fixture.client.event.count({ where: { ownerId: viewer.id } })).toBe(5);
+  expect(await fixture.ask(await fixture.newViewer())).toMatchObject({ status: 'QUEUED' });
 });
 
 test('whatever comes is queued, or refused with a code and a sentence', async () => {
@@ -203,12 +203,12 @@ test('whatever comes is queued, or refused with a code and a sentence', async ()
     clientReference: text,
     priority: fc.option(fc.constantFrom(...priorities)),
   });
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   await fc.assert(
     fc.asyncProperty(input, async (asked) => {
       try {
-        const { generation } = await atelier.generations.request(viewer, asked, never);
-        await atelier.client.generation.delete({ where: { id: generation.id } });
+        const { generation } = await fixture.generations.request(viewer, asked, never);
+        await fixture.client.generation.delete({ where: { id: generation.id } });
       } catch (error) {
         expect(error).toBeInstanceOf(DomainError);
         expect(String(error)).toMatch(/Expected .+/);

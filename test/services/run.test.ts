@@ -2,40 +2,34 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { readMetadata } from '../../src/images/metadata.ts';
 import type { Generate } from '../../src/inference/request.ts';
-import { sweepOrphans } from '../../src/services/generations/recover.ts';
-import type { CrashPoint, Runner } from '../../src/services/generations/run.ts';
+import { sweepOrphans } from '../../src/services/maintenance/orphans.ts';
+import type { CrashPoint } from '../../src/services/runner/crash-points.ts';
+import type { Runner } from '../../src/services/runner/run.ts';
 import { type Storage, StorageFull } from '../../src/storage/storage.ts';
-import { type Atelier, idOf, never, openAtelier } from './support/atelier.ts';
-import { draws, type Gate, shutAt } from './support/stand-in.ts';
+import { idOf, never, openFixture, type ServiceFixture } from './support/service-fixture.ts';
+import { draws, EngineLost, type Gate, shutAt } from './support/stand-in-engine.ts';
 
-let atelier: Atelier;
+let fixture: ServiceFixture;
 beforeAll(async () => {
-  atelier = await openAtelier();
+  fixture = await openFixture();
 });
-afterEach(() => atelier.clear());
-afterAll(() => atelier.close());
-
-class EngineLost extends DomainError {
-  readonly retryable = true;
-  constructor() {
-    super('ENGINE_FAILED', 'Expected the engine to live, but it died');
-  }
-}
+afterEach(() => fixture.clear());
+afterAll(() => fixture.close());
 
 const settings = { prompt: 'a boat', seed: 7 };
 const imagesOf = (generationId: string) =>
-  atelier.client.asset.findMany({ where: { generationId }, orderBy: { index: 'asc' } });
+  fixture.client.asset.findMany({ where: { generationId }, orderBy: { index: 'asc' } });
 const filesOf = async (generationId: string) => {
   const keys: string[] = [];
-  for await (const { key } of atelier.storage.list(`originals/${generationId}/`)) keys.push(key);
+  for await (const { key } of fixture.storage.list(`originals/${generationId}/`)) keys.push(key);
   return keys.sort();
 };
 
 test('stores every image with its file, its metadata and its seed', async () => {
-  const viewer = await atelier.newViewer();
-  await atelier.run(draws());
-  const asked = await atelier.ask(viewer, { settings: { ...settings, count: 3 } });
-  const ended = await atelier.ended(viewer, asked);
+  const viewer = await fixture.newViewer();
+  await fixture.run(draws());
+  const asked = await fixture.ask(viewer, { settings: { ...settings, count: 3 } });
+  const ended = await fixture.ended(asked);
   expect(ended).toMatchObject({ status: 'SUCCEEDED', stage: null, runnerId: null });
   expect(ended.finishedAt).toBeInstanceOf(Date);
   expect(ended.provenance).toMatchObject({ executionProvider: 'cpu' });
@@ -47,81 +41,81 @@ test('stores every image with its file, its metadata and its seed', async () => 
     [2, 9n],
   ]);
   expect(await filesOf(asked.id)).toEqual(images.map(({ storageKey }) => storageKey).sort());
-  const png = await atelier.storage.read(images[1]!.storageKey);
+  const png = await fixture.storage.read(images[1]!.storageKey);
   expect(png.length).toBe(Number(images[1]!.bytes));
   expect(readMetadata(png).easel?.settings).toMatchObject({ prompt: 'a boat', seed: 8 });
 });
 
 test('cancels what waits, what runs, and leaves alone what has ended', async () => {
-  const viewer = await atelier.newViewer();
-  const waiting = await atelier.ask(viewer);
-  expect(await atelier.generations.cancel(viewer, idOf(waiting))).toMatchObject({
+  const viewer = await fixture.newViewer();
+  const waiting = await fixture.ask(viewer);
+  expect(await fixture.generations.cancel(viewer, idOf(waiting))).toMatchObject({
     generation: { status: 'CANCELED' },
     alreadyFinished: false,
   });
 
   const second = shutAt(2, ({ seed }) => seed === 2);
-  await atelier.run(draws(second.gate));
-  const running = await atelier.ask(viewer, { settings: { ...settings, seed: 1, count: 2 } });
+  await fixture.run(draws(second.gate));
+  const running = await fixture.ask(viewer, { settings: { ...settings, seed: 1, count: 2 } });
   await second.arrived;
-  const events = await atelier.watchToEnd(viewer, waiting);
+  const events = await fixture.watchToEnd(viewer, waiting);
   expect(events.map(({ type }) => type)).toEqual(['GenerationCanceled']);
-  const canceled = await atelier.generations.cancel(viewer, idOf(running));
+  const canceled = await fixture.generations.cancel(viewer, idOf(running));
   expect(canceled).toMatchObject({ generation: { status: 'CANCELED' }, alreadyFinished: false });
-  const again = await atelier.generations.cancel(viewer, idOf(running));
+  const again = await fixture.generations.cancel(viewer, idOf(running));
   expect(again).toMatchObject({ generation: { status: 'CANCELED' }, alreadyFinished: true });
 
-  const done = await atelier.ask(viewer, { settings });
-  await atelier.ended(viewer, done);
-  expect(await atelier.generations.cancel(viewer, idOf(done))).toMatchObject({
+  const done = await fixture.ask(viewer, { settings });
+  await fixture.ended(done);
+  expect(await fixture.generations.cancel(viewer, idOf(done))).toMatchObject({
     generation: { status: 'SUCCEEDED' },
     alreadyFinished: true,
   });
 });
 
 test('a cancelled engine job is let go of, and its place is free', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const stuck = shutAt(1, ({ seed }) => seed === 1);
-  await atelier.run(draws(stuck.gate), { concurrency: 1 });
-  const first = await atelier.ask(viewer, { settings: { ...settings, seed: 1 } });
-  const second = await atelier.ask(viewer, { settings: { ...settings, seed: 5 } });
+  await fixture.run(draws(stuck.gate), { concurrency: 1 });
+  const first = await fixture.ask(viewer, { settings: { ...settings, seed: 1 } });
+  const second = await fixture.ask(viewer, { settings: { ...settings, seed: 5 } });
   await stuck.arrived;
-  await atelier.generations.cancel(viewer, idOf(first));
-  expect((await atelier.ended(viewer, second)).status).toBe('SUCCEEDED');
+  await fixture.generations.cancel(viewer, idOf(first));
+  expect((await fixture.ended(second)).status).toBe('SUCCEEDED');
 });
 
 test('an image that is finished after the cancel leaves no file and no row', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = await atelier.ask(viewer, { settings });
-  const runner = await atelier.run(draws(), {
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer, { settings });
+  const runner = await fixture.run(draws(), {
     reached: async (point: CrashPoint) => {
-      if (point === 'file-renamed') await atelier.generations.cancel(viewer, idOf(asked));
+      if (point === 'file-renamed') await fixture.generations.cancel(viewer, idOf(asked));
     },
   });
-  expect((await atelier.ended(viewer, asked)).status).toBe('CANCELED');
+  expect((await fixture.ended(asked)).status).toBe('CANCELED');
   await runner.stop();
   expect(await filesOf(asked.id)).toEqual([]);
   expect(await imagesOf(asked.id)).toEqual([]);
 });
 
 test('keeps the images it has when it is taken up again after a crash, and clears away the rest', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = await atelier.ask(viewer, { settings: { ...settings, count: 2 } });
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
   const second = shutAt(1, ({ seed }) => seed === 8);
   let saved = () => {};
   const isSaved = new Promise<void>((resolve) => {
     saved = resolve;
   });
-  const dead = await atelier.run(draws(second.gate), {
+  const dead = await fixture.run(draws(second.gate), {
     reached: (point) => (point === 'before-publish' ? saved() : undefined),
   });
   await Promise.all([isSaved, second.arrived]);
   const [first] = await imagesOf(asked.id);
-  await atelier.storage.write(`originals/${asked.id}/1-left-behind.png`, Buffer.from('half'));
+  await fixture.storage.write(`originals/${asked.id}/1-left-behind.png`, Buffer.from('half'));
 
   const drawn: number[] = [];
-  await atelier.run(draws(({ seed }) => void drawn.push(seed)));
-  expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  await fixture.run(draws(({ seed }) => void drawn.push(seed)));
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
   await dead.stop();
   expect(new Set(drawn)).toEqual(new Set([8]));
   const images = await imagesOf(asked.id);
@@ -130,19 +124,19 @@ test('keeps the images it has when it is taken up again after a crash, and clear
 });
 
 test('a generation that loses its engine three times has failed, and the others go on', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   let losses = 0;
   const generate = draws(({ seed }) => {
     if (seed !== 666) return;
     losses += 1;
     throw new EngineLost();
   });
-  const killer = await atelier.ask(viewer, { settings: { ...settings, seed: 666 } });
-  const other = await atelier.ask(viewer, { settings: { ...settings, seed: 3 } });
-  const types = atelier.watchToEnd(viewer, killer);
-  await atelier.run(generate);
-  expect((await atelier.ended(viewer, other)).status).toBe('SUCCEEDED');
-  const failed = await atelier.ended(viewer, killer);
+  const killer = await fixture.ask(viewer, { settings: { ...settings, seed: 666 } });
+  const other = await fixture.ask(viewer, { settings: { ...settings, seed: 3 } });
+  const types = fixture.watchToEnd(viewer, killer);
+  await fixture.run(generate);
+  expect((await fixture.ended(other)).status).toBe('SUCCEEDED');
+  const failed = await fixture.ended(killer);
   expect(failed).toMatchObject({ status: 'FAILED', failureCode: 'ENGINE_FAILED' });
   expect(losses).toBe(3);
   expect((await types).at(-1)).toMatchObject({
@@ -152,9 +146,9 @@ test('a generation that loses its engine three times has failed, and the others 
 });
 
 test('who shares an engine with what kills it is not failed for it', async () => {
-  const viewer = await atelier.newViewer();
-  const killer = await atelier.ask(viewer, { settings: { ...settings, seed: 666 } });
-  const neighbour = await atelier.ask(viewer, { settings: { ...settings, seed: 3 } });
+  const viewer = await fixture.newViewer();
+  const killer = await fixture.ask(viewer, { settings: { ...settings, seed: 666 } });
+  const neighbour = await fixture.ask(viewer, { settings: { ...settings, seed: 3 } });
   const inside = new Set<number>();
   const generate = draws(async ({ seed }, step) => {
     inside.add(seed);
@@ -166,41 +160,40 @@ test('who shares an engine with what kills it is not failed for it', async () =>
     }
     if (step === 4) inside.delete(seed);
   });
-  await atelier.run(generate);
-  expect((await atelier.ended(viewer, killer)).status).toBe('FAILED');
-  expect((await atelier.ended(viewer, neighbour)).status).toBe('SUCCEEDED');
+  await fixture.run(generate);
+  expect((await fixture.ended(killer)).status).toBe('FAILED');
+  expect((await fixture.ended(neighbour)).status).toBe('SUCCEEDED');
 });
 
 test('what ran when a process died goes on side by side, and nobody else waits for it', async () => {
   const runnerId = '00000000-0000-4000-8000-000000000000';
   const left = { status: 'RUNNING', runnerId, leaseUntil: new Date(Date.now() + 60_000) } as const;
-  const [first, second] = [await atelier.newViewer(), await atelier.newViewer()];
+  const [first, second] = [await fixture.newViewer(), await fixture.newViewer()];
   const seeds = [1, 2, 3];
   const asked = [];
   for (const seed of seeds) {
     const viewer = seed === 3 ? second : first;
-    asked.push(await atelier.ask(viewer, { settings: { ...settings, seed } }));
+    asked.push(await fixture.ask(viewer, { settings: { ...settings, seed } }));
   }
-  await atelier.client.generation.updateMany({
+  await fixture.client.generation.updateMany({
     where: { id: { in: [asked[0]!.id, asked[1]!.id] } },
     data: { ...left, attempts: 1 },
   });
   const gates = seeds.map((own) => shutAt(1, ({ seed }) => seed === own));
   const gate: Gate = (request, step) => Promise.all(gates.map((one) => one.gate(request, step)));
-  await atelier.run(draws(gate), { concurrency: 3 });
+  await fixture.run(draws(gate), { concurrency: 3 });
   await Promise.all(gates.map(({ arrived }) => arrived));
   for (const { open } of gates) open();
   for (const generation of asked) {
-    const viewer = generation.ownerId === asked[2]!.ownerId ? second : first;
-    expect((await atelier.ended(viewer, generation)).status).toBe('SUCCEEDED');
+    expect((await fixture.ended(generation)).status).toBe('SUCCEEDED');
   }
 });
 
 test('the last attempt is made alone', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = [await atelier.ask(viewer, { settings: { ...settings, seed: 1 } })];
-  await atelier.client.generation.update({ where: { id: asked[0]!.id }, data: { attempts: 2 } });
-  asked.push(await atelier.ask(viewer, { settings: { ...settings, seed: 2 } }));
+  const viewer = await fixture.newViewer();
+  const asked = [await fixture.ask(viewer, { settings: { ...settings, seed: 1 } })];
+  await fixture.client.generation.update({ where: { id: asked[0]!.id }, data: { attempts: 2 } });
+  asked.push(await fixture.ask(viewer, { settings: { ...settings, seed: 2 } }));
   let inside = 0;
   const most: number[] = [];
   const gate: Gate = async (_request, step) => {
@@ -208,27 +201,27 @@ test('the last attempt is made alone', async () => {
     await new Promise(setImmediate);
     if (step === 4) inside--;
   };
-  await atelier.run(draws(gate));
-  for (const one of asked) expect((await atelier.ended(viewer, one)).status).toBe('SUCCEEDED');
+  await fixture.run(draws(gate));
+  for (const one of asked) expect((await fixture.ended(one)).status).toBe('SUCCEEDED');
   expect(most).toEqual([1, 1]);
 });
 
 test('a fault that will not go away fails at once, with its code and words', async () => {
-  const viewer = await atelier.newViewer();
-  await atelier.run(
+  const viewer = await fixture.newViewer();
+  await fixture.run(
     draws(() => {
       throw new DomainError('OUT_OF_MEMORY', 'Expected 2 GB, but got 1');
     }),
   );
-  const ended = await atelier.ended(viewer, await atelier.ask(viewer));
+  const ended = await fixture.ended(await fixture.ask(viewer));
   expect(ended).toMatchObject({ status: 'FAILED', attempts: 1, failureCode: 'OUT_OF_MEMORY' });
-  expect(atelier.generations.failure(ended)?.message).toContain('Expected 2 GB');
+  expect(fixture.generations.failure(ended)?.message).toContain('Expected 2 GB');
 });
 
 test('a full disk fails the generation, keeps what it has, and the runner goes on', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   let isFull = true;
-  const { storage: real } = atelier;
+  const { storage: real } = fixture;
   const storage: Storage = {
     read: (key) => real.read(key),
     open: (key, range) => real.open(key, range),
@@ -240,52 +233,52 @@ test('a full disk fails the generation, keeps what it has, and the runner goes o
       await real.write(key, bytes);
     },
   };
-  await atelier.run(draws(), { storage });
-  const ended = await atelier.ended(viewer, await atelier.ask(viewer));
+  await fixture.run(draws(), { storage });
+  const ended = await fixture.ended(await fixture.ask(viewer));
   expect(ended).toMatchObject({ status: 'FAILED', failureCode: 'QUOTA_EXCEEDED' });
   isFull = false;
-  expect((await atelier.ended(viewer, await atelier.ask(viewer))).status).toBe('SUCCEEDED');
+  expect((await fixture.ended(await fixture.ask(viewer))).status).toBe('SUCCEEDED');
 });
 
 test('stopping hands back what runs, without holding it against it', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const stuck = shutAt(1);
-  const runner = await atelier.run(draws(stuck.gate));
-  const asked = await atelier.ask(viewer);
+  const runner = await fixture.run(draws(stuck.gate));
+  const asked = await fixture.ask(viewer);
   await stuck.arrived;
   await runner.stop();
-  const row = await atelier.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
+  const row = await fixture.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
   expect(row).toMatchObject({ status: 'QUEUED', attempts: 0, runnerId: null, startedAt: null });
-  await atelier.run(draws());
-  expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  await fixture.run(draws());
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
 });
 
 test('hands back at once what the engine does not let go of, and stores nothing that it still draws', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const stuck = shutAt(1);
   const deaf: Generate = (request) => draws(stuck.gate)(request, { signal: never });
-  const runner = await atelier.run(deaf);
-  const asked = await atelier.ask(viewer);
+  const runner = await fixture.run(deaf);
+  const asked = await fixture.ask(viewer);
   await stuck.arrived;
   await runner.handBack();
-  const row = await atelier.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
+  const row = await fixture.client.generation.findUniqueOrThrow({ where: { id: asked.id } });
   expect(row).toMatchObject({ status: 'QUEUED', attempts: 0, runnerId: null, startedAt: null });
   stuck.open();
   await runner.stop();
   expect(await filesOf(asked.id)).toEqual([]);
   expect(await imagesOf(asked.id)).toEqual([]);
-  await atelier.run(draws());
-  expect((await atelier.ended(viewer, asked)).status).toBe('SUCCEEDED');
+  await fixture.run(draws());
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
 });
 
 test('an image that is being stored when its generation is handed back leaves no file and no row', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = await atelier.ask(viewer, { settings });
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer, { settings });
   let tell = () => {};
   const isHandedBack = new Promise<void>((resolve) => {
     tell = resolve;
   });
-  const runner: Runner = await atelier.run(draws(), {
+  const runner: Runner = await fixture.run(draws(), {
     reached: async (point: CrashPoint) => {
       if (point === 'file-renamed') await runner.handBack().then(tell);
     },
@@ -297,56 +290,56 @@ test('an image that is being stored when its generation is handed back leaves no
 });
 
 test('what a dead process has left running goes on; the third death is its end', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = [await atelier.ask(viewer), await atelier.ask(viewer)];
+  const viewer = await fixture.newViewer();
+  const asked = [await fixture.ask(viewer), await fixture.ask(viewer)];
   const runnerId = '00000000-0000-4000-8000-000000000000';
   const left = { status: 'RUNNING', runnerId, leaseUntil: new Date(Date.now() + 60_000) } as const;
-  await atelier.client.generation.update({
+  await fixture.client.generation.update({
     where: { id: asked[0]!.id },
     data: { ...left, attempts: 2 },
   });
-  await atelier.client.generation.update({
+  await fixture.client.generation.update({
     where: { id: asked[1]!.id },
     data: { ...left, attempts: 3 },
   });
-  await atelier.run(draws());
-  expect((await atelier.ended(viewer, asked[0]!)).status).toBe('SUCCEEDED');
-  expect(await atelier.ended(viewer, asked[1]!)).toMatchObject({
+  await fixture.run(draws());
+  expect((await fixture.ended(asked[0]!)).status).toBe('SUCCEEDED');
+  expect(await fixture.ended(asked[1]!)).toMatchObject({
     status: 'FAILED',
     failureCode: 'ENGINE_FAILED',
   });
 });
 
 test('in a fleet only what has let its lease lapse is taken over', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = [await atelier.ask(viewer), await atelier.ask(viewer)];
+  const viewer = await fixture.newViewer();
+  const asked = [await fixture.ask(viewer), await fixture.ask(viewer)];
   const runnerId = '00000000-0000-4000-8000-000000000000';
   const lapse = (generation: { id: string }, leaseUntil: Date) =>
-    atelier.client.generation.update({
+    fixture.client.generation.update({
       where: { id: generation.id },
       data: { status: 'RUNNING', runnerId, attempts: 1, leaseUntil },
     });
   await lapse(asked[0]!, new Date(Date.now() - 1000));
   await lapse(asked[1]!, new Date(Date.now() + 60_000));
-  await atelier.run(draws(), { alone: false });
-  expect((await atelier.ended(viewer, asked[0]!)).status).toBe('SUCCEEDED');
-  const other = await atelier.client.generation.findUniqueOrThrow({ where: { id: asked[1]!.id } });
+  await fixture.run(draws(), { alone: false });
+  expect((await fixture.ended(asked[0]!)).status).toBe('SUCCEEDED');
+  const other = await fixture.client.generation.findUniqueOrThrow({ where: { id: asked[1]!.id } });
   expect(other).toMatchObject({ status: 'RUNNING', runnerId });
 });
 
 test('files without a row are cleared away; those of what waits, and what rows know of, are not', async () => {
-  const viewer = await atelier.newViewer();
-  const canceled = await atelier.ask(viewer);
-  await atelier.generations.cancel(viewer, idOf(canceled));
-  await atelier.run(draws());
-  const done = await atelier.ended(viewer, await atelier.ask(viewer));
-  await atelier.clear();
-  const waiting = await atelier.ask(viewer);
+  const viewer = await fixture.newViewer();
+  const canceled = await fixture.ask(viewer);
+  await fixture.generations.cancel(viewer, idOf(canceled));
+  await fixture.run(draws());
+  const done = await fixture.ended(await fixture.ask(viewer));
+  await fixture.clear();
+  const waiting = await fixture.ask(viewer);
   const unknown = '00000000-0000-4000-8000-00000000beef';
   for (const id of [canceled.id, done.id, waiting.id, unknown]) {
-    await atelier.storage.write(`originals/${id}/0-left.png`, Buffer.from('x'));
+    await fixture.storage.write(`originals/${id}/0-left.png`, Buffer.from('x'));
   }
-  expect(await sweepOrphans(atelier.client, atelier.storage, never)).toBe(3);
+  expect(await sweepOrphans(fixture.client, fixture.storage, never)).toBe(3);
   const left = await Promise.all([canceled.id, unknown, waiting.id, done.id].map(filesOf));
   expect(left.map((files) => files.length)).toEqual([0, 0, 1, 1]);
   const [image] = await imagesOf(done.id);

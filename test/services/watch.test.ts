@@ -1,28 +1,30 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { append, decodeEventCursor, encodeEventCursor } from '../../src/events/log.ts';
 import type { Generation } from '../../src/generated/prisma/client.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import type { EventView, PreviewOptions } from '../../src/services/generations/event-view.ts';
+import { decodeEventCursor, encodeEventCursor } from '../../src/services/event-log/cursor.ts';
+import { append } from '../../src/services/event-log/log.ts';
 import { changeStatus } from '../../src/services/generations/transition.ts';
-import { toGlobalId } from '../../src/services/library/global-id.ts';
+import { toGlobalId } from '../../src/services/relay/global-id.ts';
+import type { PreviewOptions } from '../../src/services/subscriptions/frames.ts';
+import type { EventView } from '../../src/services/subscriptions/views.ts';
 import {
-  type Atelier,
   collect,
   idOf,
   never,
-  openAtelier,
+  openFixture,
   plain,
+  type ServiceFixture,
   take,
   takeUntil,
-} from './support/atelier.ts';
-import { draws, shutAt } from './support/stand-in.ts';
+} from './support/service-fixture.ts';
+import { draws, shutAt } from './support/stand-in-engine.ts';
 
-let atelier: Atelier;
+let fixture: ServiceFixture;
 beforeAll(async () => {
-  atelier = await openAtelier();
+  fixture = await openFixture();
 });
-afterEach(() => atelier.clear());
-afterAll(() => atelier.close());
+afterEach(() => fixture.clear());
+afterAll(() => fixture.close());
 
 const settings = { prompt: 'a boat', seed: 7 };
 const small: PreviewOptions = { format: 'WEBP', maxSize: null, everyMs: 0 };
@@ -34,11 +36,11 @@ const numbersOf = (viewer: Viewer, events: readonly EventView[]) =>
 const isProgress = ({ type }: EventView) => type === 'GenerationProgress';
 
 test('tells the whole life of a generation, and ends after its final event', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = await atelier.ask(viewer, { settings: { ...settings, count: 2 } });
-  const stream = await atelier.generations.watchGeneration(viewer, idOf(asked), plain, never);
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
+  const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), plain, never);
   const [first] = await take(stream, 1);
-  await atelier.run(draws());
+  await fixture.run(draws());
   const events = [first!, ...(await collect(stream))];
   expect(statesOf(events)).toEqual([
     'GenerationQueued',
@@ -53,12 +55,12 @@ test('tells the whole life of a generation, and ends after its final event', asy
 });
 
 test('starts with the one event that says how things stand', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const third = shutAt(3);
-  await atelier.run(draws(third.gate));
-  const asked = await atelier.ask(viewer);
+  await fixture.run(draws(third.gate));
+  const asked = await fixture.ask(viewer);
   await third.arrived;
-  const stream = await atelier.generations.watchGeneration(viewer, idOf(asked), plain, never);
+  const stream = await fixture.subscriptions.watchGeneration(viewer, idOf(asked), plain, never);
   const [first] = await take(stream, 1);
   expect(first).toMatchObject({
     type: 'GenerationProgress',
@@ -68,17 +70,17 @@ test('starts with the one event that says how things stand', async () => {
   });
   third.open();
   expect(statesOf(await collect(stream))).toEqual(['GenerationImageReady', 'GenerationSucceeded']);
-  expect(typesOf(await atelier.watchToEnd(viewer, asked))).toEqual(['GenerationSucceeded']);
+  expect(typesOf(await fixture.watchToEnd(viewer, asked))).toEqual(['GenerationSucceeded']);
 });
 
 test('goes on after a cursor with exactly what came since', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = await atelier.ask(viewer, { settings: { ...settings, count: 2 } });
-  const other = await atelier.ask(viewer);
-  await atelier.run(draws());
-  await Promise.all([atelier.ended(viewer, asked), atelier.ended(viewer, other)]);
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer, { settings: { ...settings, count: 2 } });
+  const other = await fixture.ask(viewer);
+  await fixture.run(draws());
+  await Promise.all([fixture.ended(asked), fixture.ended(other)]);
   const from = (after: string) =>
-    atelier.generations.watchGeneration(viewer, idOf(asked), { ...plain, after }, never);
+    fixture.subscriptions.watchGeneration(viewer, idOf(asked), { ...plain, after }, never);
   const all = await collect(await from(encodeEventCursor(viewer.id, 0)));
   expect(statesOf(all)).toHaveLength(5);
   for (const [i, { cursor }] of all.entries()) {
@@ -87,22 +89,22 @@ test('goes on after a cursor with exactly what came since', async () => {
 });
 
 test('numbers are without gap or repeat under many writers, for every viewer', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const project = toGlobalId('Project', viewer.defaultProjectId);
   const watchAll = async () => {
     const options = { ...plain, after: encodeEventCursor(viewer.id, 0) };
-    const stream = await atelier.generations.watchProject(viewer, project, options, never);
+    const stream = await fixture.subscriptions.watchProject(viewer, project, options, never);
     return takeUntil(stream, endsAfter(12));
   };
   const watching = [watchAll(), watchAll(), watchAll()];
-  await atelier.run(draws(), { concurrency: 4 });
+  await fixture.run(draws(), { concurrency: 4 });
   const asked = await Promise.all(
     Array.from({ length: 12 }, (_, seed) =>
-      atelier.ask(viewer, { settings: { ...settings, seed } }),
+      fixture.ask(viewer, { settings: { ...settings, seed } }),
     ),
   );
   const canceled = asked.filter((_, i) => i % 2 === 0);
-  await Promise.all(canceled.map((one) => atelier.generations.cancel(viewer, idOf(one))));
+  await Promise.all(canceled.map((one) => fixture.generations.cancel(viewer, idOf(one))));
   for (const events of await Promise.all(watching)) {
     const states = events.filter((event) => !isProgress(event));
     const numbers = numbersOf(viewer, states);
@@ -111,10 +113,10 @@ test('numbers are without gap or repeat under many writers, for every viewer', a
 });
 
 test('a stranger, a bad id and a bad cursor are refused before anything is sent', async () => {
-  const [viewer, stranger] = [await atelier.newViewer(), await atelier.newViewer()];
-  const asked = await atelier.ask(viewer);
+  const [viewer, stranger] = [await fixture.newViewer(), await fixture.newViewer()];
+  const asked = await fixture.ask(viewer);
   const watch = (who: Viewer, id: string, after: string | null) =>
-    atelier.generations.watchGeneration(who, id, { ...plain, after }, never);
+    fixture.subscriptions.watchGeneration(who, id, { ...plain, after }, never);
   await expect(watch(stranger, idOf(asked), null)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await expect(watch(viewer, 'nonsense', null)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   const foreign = encodeEventCursor(stranger.id, 0);
@@ -124,36 +126,39 @@ test('a stranger, a bad id and a bad cursor are refused before anything is sent'
 });
 
 test('a cursor that is too old, or not reached yet, is answered with a reset and the state', async () => {
-  const viewer = await atelier.newViewer();
-  const asked = await atelier.ask(viewer);
+  const viewer = await fixture.newViewer();
+  const asked = await fixture.ask(viewer);
   const from = async (number: number) => {
     const after = encodeEventCursor(viewer.id, number);
     const options = { ...plain, after };
-    return take(await atelier.generations.watchGeneration(viewer, idOf(asked), options, never), 2);
+    return take(
+      await fixture.subscriptions.watchGeneration(viewer, idOf(asked), options, never),
+      2,
+    );
   };
   expect(typesOf(await from(99))).toEqual(['EventsReset', 'GenerationQueued']);
-  await atelier.client.event.deleteMany({ where: { ownerId: viewer.id } });
+  await fixture.client.event.deleteMany({ where: { ownerId: viewer.id } });
   expect(typesOf(await from(0))).toEqual(['EventsReset', 'GenerationQueued']);
 });
 
 test.each(['generation', 'project', 'owner'] as const)(
   'a viewer of one %s that is slower than the log is kept is told so, and how things stand',
   async (scope) => {
-    const viewer = await atelier.newViewer();
-    const asked = await atelier.ask(viewer);
-    const { generations } = atelier;
+    const viewer = await fixture.newViewer();
+    const asked = await fixture.ask(viewer);
+    const { subscriptions } = fixture;
     const project = toGlobalId('Project', viewer.defaultProjectId);
     const stream = await {
-      generation: () => generations.watchGeneration(viewer, idOf(asked), plain, never),
-      project: () => generations.watchProject(viewer, project, plain, never),
-      owner: () => generations.watchViewer(viewer, plain, never),
+      generation: () => subscriptions.watchGeneration(viewer, idOf(asked), plain, never),
+      project: () => subscriptions.watchProject(viewer, project, plain, never),
+      owner: () => subscriptions.watchViewer(viewer, plain, never),
     }[scope]();
     await take(stream, 1);
-    const { project: other } = await atelier.projects.create(viewer, { name: 'Other' });
-    await atelier.ask(viewer, { projectId: toGlobalId('Project', other.id) });
-    await atelier.client.event.deleteMany({ where: { ownerId: viewer.id } });
+    const { project: other } = await fixture.projects.create(viewer, { name: 'Other' });
+    await fixture.ask(viewer, { projectId: toGlobalId('Project', other.id) });
+    await fixture.client.event.deleteMany({ where: { ownerId: viewer.id } });
     const again = { from: {}, to: { startedAt: null }, event: 'GenerationQueued' } as const;
-    await changeStatus(atelier, { id: asked.id, ...again });
+    await changeStatus(fixture, { id: asked.id, ...again });
     const reset = await take(stream, 2);
     expect(typesOf(reset)).toEqual(['EventsReset', 'GenerationQueued']);
     expect(reset[1]).toMatchObject({ generationId: asked.id });
@@ -163,32 +168,32 @@ test.each(['generation', 'project', 'owner'] as const)(
 );
 
 test('computes and encodes no frame where nobody looks', async () => {
-  const viewer = await atelier.newViewer();
-  const before = { ...atelier.live.frames.counters };
-  await atelier.run(draws());
-  await atelier.ended(viewer, await atelier.ask(viewer));
-  const watched = await atelier.ask(viewer);
-  const events = await atelier.watchToEnd(viewer, watched);
-  expect(atelier.live.frames.counters).toEqual(before);
+  const viewer = await fixture.newViewer();
+  const before = { ...fixture.frames() };
+  await fixture.run(draws());
+  await fixture.ended(await fixture.ask(viewer));
+  const watched = await fixture.ask(viewer);
+  const events = await fixture.watchToEnd(viewer, watched);
+  expect(fixture.frames()).toEqual(before);
   for (const event of events)
     if (event.type === 'GenerationProgress') expect(event.previews).toEqual([]);
 });
 
 test('two viewers of different sizes get their own; two of the same share', async () => {
-  const viewer = await atelier.newViewer();
-  const before = { ...atelier.live.frames.counters };
+  const viewer = await fixture.newViewer();
+  const before = { ...fixture.frames() };
   const first = shutAt(1);
   const second = shutAt(2);
-  await atelier.run(
+  await fixture.run(
     draws((request, step) => first.gate(request, step) ?? second.gate(request, step)),
   );
-  const asked = await atelier.ask(viewer);
+  const asked = await fixture.ask(viewer);
   await first.arrived;
   const watch = (maxSize: number | null) =>
-    atelier.generations.watchGeneration(
+    fixture.subscriptions.watchGeneration(
       viewer,
       idOf(asked),
-      { after: null, previews: { ...small, maxSize } },
+      { ...plain, previews: { ...small, maxSize } },
       never,
     );
   const streams = await Promise.all([watch(null), watch(16), watch(16), watch(1000)]);
@@ -209,32 +214,25 @@ test('two viewers of different sizes get their own; two of the same share', asyn
   expect(frames.map((frame) => frame?.width)).toEqual([8, 16, 16, 64]);
   expect(frames[0]?.dataUrl).toMatch(/^data:image\/webp;base64,/);
   expect(frames[1]).toEqual(frames[2]);
-  const { framesComputed, framesEncoded } = atelier.live.frames.counters;
+  const { framesComputed, framesEncoded } = fixture.frames();
   expect(framesComputed - before.framesComputed).toBe(1);
   expect(framesEncoded - before.framesEncoded).toBe(3);
-  const { generations } = atelier;
-  expect(
-    await generations.latestPreviews(viewer, asked, { format: 'WEBP', maxSize: null }),
-  ).toEqual([frames[0]]);
   for (const stream of streams) await stream.return();
   second.open();
-  await atelier.ended(viewer, asked);
-  expect(atelier.live.frames.counters.framesComputed).toBe(framesComputed);
-  expect(
-    await generations.latestPreviews(viewer, asked, { format: 'WEBP', maxSize: null }),
-  ).toEqual([]);
+  await fixture.ended(asked);
+  expect(fixture.frames().framesComputed).toBe(framesComputed);
 });
 
 test('gives a viewer at most one frame of an image in the time it asked for', async () => {
-  const viewer = await atelier.newViewer();
-  await atelier.run(draws());
-  const asked = await atelier.ask(viewer, { settings: { ...settings, steps: 50 } });
+  const viewer = await fixture.newViewer();
+  await fixture.run(draws());
+  const asked = await fixture.ask(viewer, { settings: { ...settings, steps: 50 } });
   const watch = async (everyMs: number) => {
     const previews = { ...small, everyMs };
-    const stream = await atelier.generations.watchGeneration(
+    const stream = await fixture.subscriptions.watchGeneration(
       viewer,
       idOf(asked),
-      { after: null, previews },
+      { ...plain, previews },
       never,
     );
     const events = await collect(stream);
@@ -246,14 +244,14 @@ test('gives a viewer at most one frame of an image in the time it asked for', as
 });
 
 test('a viewer that does not read holds the newest of each image, and no state change is lost', async () => {
-  const viewer = await atelier.newViewer();
+  const viewer = await fixture.newViewer();
   const last = shutAt(100);
-  await atelier.run(draws(last.gate));
-  const asked = await atelier.ask(viewer, { settings: { ...settings, steps: 100, count: 2 } });
-  const stream = await atelier.generations.watchGeneration(
+  await fixture.run(draws(last.gate));
+  const asked = await fixture.ask(viewer, { settings: { ...settings, steps: 100, count: 2 } });
+  const stream = await fixture.subscriptions.watchGeneration(
     viewer,
     idOf(asked),
-    { after: encodeEventCursor(viewer.id, 0), previews: small },
+    { ...plain, after: encodeEventCursor(viewer.id, 0), previews: small },
     never,
   );
   await take(stream, 1);
@@ -271,34 +269,34 @@ test('a viewer that does not read holds the newest of each image, and no state c
   ]);
 });
 
-test('a viewer that leaves while it waits is gone at once, and its wish for frames with it', async () => {
-  const viewer = await atelier.newViewer();
+test('a viewer that leaves while it waits is gone at once, and no frames are made for it', async () => {
+  const viewer = await fixture.newViewer();
   const controller = new AbortController();
-  const asked = await atelier.ask(viewer);
-  const options = { after: null, previews: small };
+  const asked = await fixture.ask(viewer);
+  const options = { ...plain, previews: small };
   const watch = (signal: AbortSignal) =>
-    atelier.generations.watchGeneration(viewer, idOf(asked), options, signal);
+    fixture.subscriptions.watchGeneration(viewer, idOf(asked), options, signal);
   const [left, aborted] = await Promise.all([watch(never), watch(controller.signal)]);
   await Promise.all([take(left, 1), take(aborted, 1)]);
   const waiting = [left.next(), aborted.next()];
   controller.abort();
   await left.return();
   for (const next of await Promise.all(waiting)) expect(next.done).toBe(true);
-  const before = atelier.live.frames.counters.framesComputed;
-  await atelier.run(draws());
-  await atelier.ended(viewer, asked);
-  expect(atelier.live.frames.counters.framesComputed).toBe(before);
+  const before = fixture.frames().framesComputed;
+  await fixture.run(draws());
+  await fixture.ended(asked);
+  expect(fixture.frames().framesComputed).toBe(before);
 });
 
 test('a project begins with what is not final, and tells of its own generations only', async () => {
-  const viewer = await atelier.newViewer();
-  const { project } = await atelier.projects.create(viewer, { name: 'Other' });
+  const viewer = await fixture.newViewer();
+  const { project } = await fixture.projects.create(viewer, { name: 'Other' });
   const projectId = toGlobalId('Project', project.id);
-  const inside = await atelier.ask(viewer, { projectId });
-  await atelier.ask(viewer);
-  const stream = await atelier.generations.watchProject(viewer, projectId, plain, never);
+  const inside = await fixture.ask(viewer, { projectId });
+  await fixture.ask(viewer);
+  const stream = await fixture.subscriptions.watchProject(viewer, projectId, plain, never);
   expect(await take(stream, 1)).toMatchObject([{ generationId: inside.id }]);
-  await atelier.run(draws());
+  await fixture.run(draws());
   const events = await takeUntil(stream, ({ type }) => type === 'GenerationSucceeded');
   expect(new Set(events.map((event) => 'generationId' in event && event.generationId))).toEqual(
     new Set([inside.id]),
@@ -307,7 +305,7 @@ test('a project begins with what is not final, and tells of its own generations 
 
 /** A change whose COMMIT the database did, but did not live to answer: nobody announces it. */
 async function cancelInSilence({ id: generationId, ownerId, projectId }: Generation) {
-  await atelier.client.$transaction(async (tx) => {
+  await fixture.client.$transaction(async (tx) => {
     await tx.generation.update({ where: { id: generationId }, data: { status: 'CANCELED' } });
     await append(tx, { ownerId, projectId, generationId, type: 'GenerationCanceled' });
   });
@@ -316,14 +314,14 @@ async function cancelInSilence({ id: generationId, ownerId, projectId }: Generat
 test('a change that nobody announced is found out, also where a later one was announced', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
-  const viewer = await atelier.newViewer();
-  const [first, second] = [await atelier.ask(viewer), await atelier.ask(viewer)];
-  const watching = await atelier.generations.watchGeneration(viewer, idOf(first), plain, never);
+  const viewer = await fixture.newViewer();
+  const [first, second] = [await fixture.ask(viewer), await fixture.ask(viewer)];
+  const watching = await fixture.subscriptions.watchGeneration(viewer, idOf(first), plain, never);
   await take(watching, 1);
-  const waiting = atelier.generations.waitFor(viewer, idOf(second), 60, never);
+  const waiting = fixture.waitFor(second, 60, never);
   await cancelInSilence(first);
   await cancelInSilence(second);
-  await atelier.ask(viewer);
+  await fixture.ask(viewer);
   vi.advanceTimersByTime(5_000);
   expect(typesOf(await collect(watching))).toEqual(['GenerationCanceled']);
   expect((await waiting).status).toBe('CANCELED');

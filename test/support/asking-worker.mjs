@@ -15,4 +15,4 @@ heard().then(() => {
   throw new Error('made to die');
 });
 channel.unref();
-await import('../../dist/inference/worker.js');
+await import('../../dist/inference/engine/worker.js');

@@ -2,7 +2,7 @@
  * Draw one picture in a process of its own, because graphics drivers are found by the environment
  * that a process starts with. Arguments: folder of models, provider. Prints JSON.
  */
-import { startEngine } from '../../dist/inference/engine.js';
+import { startEngine } from '../../dist/inference/engine/engine.js';
 
 const [modelFolder, provider] = process.argv.slice(2);
 const request = {

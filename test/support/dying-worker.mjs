@@ -18,4 +18,4 @@ parentPort.postMessage = (report, transfer) => {
   });
 };
 
-await import('../../dist/inference/worker.js');
+await import('../../dist/inference/engine/worker.js');

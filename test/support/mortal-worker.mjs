@@ -17,4 +17,4 @@ parentPort.postMessage = (report, transfer) => {
   });
 };
 
-await import('../../dist/inference/worker.js');
+await import('../../dist/inference/engine/worker.js');

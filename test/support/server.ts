@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import WebSocket from 'ws';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import type { Engine } from '../../src/inference/engine.ts';
+import type { Engine } from '../../src/inference/engine/engine.ts';
 import type { Generate, ModelDescription } from '../../src/inference/request.ts';
 import { createLog } from '../../src/server/log.ts';
 import { writeRandomModel } from './random-model.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { limits, samplers } from '../request.ts';
+import { limits, samplerNames } from '../request.ts';
 
 const sizeSchema = z.object({ width: side(), height: side() });
 /** What a folder may say about itself, in `easel.json`. Everything in it can be left out. */
@@ -11,7 +11,7 @@ export const easelSchema = z.object({
     .extend({
       steps: z.int().min(limits.steps.min).max(limits.steps.max),
       guidanceScale: z.number().min(limits.guidanceScale.min).max(limits.guidanceScale.max),
-      sampler: z.enum(samplers),
+      sampler: z.enum(samplerNames),
     })
     .partial()
     .optional(),

@@ -2,7 +2,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { DomainError, StartError } from '../../errors.ts';
 import type { ModelDescription } from '../request.ts';
-import { type ModelFolder, officialParts, readModelFolder } from './diffusers.ts';
+import { type ModelFolder, officialParts, readModelFolder } from './model-folder.ts';
 
 /** A folder as it stands in the list of models; without what can be loaded where it is damaged. */
 export type ModelListing = {

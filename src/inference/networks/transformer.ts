@@ -1,231 +1,231 @@
-/**
- * PixArt-Σ's diffusion transformer, as three graphs: what depends on the prompt, what depends on
- * the timestep, and the rest, which is run at every step.
- *
- * Sources: PixArt-sigma `diffusion/model/nets/{PixArtMS,PixArt_blocks}.py` and diffusers
- * `models/transformers/pixart_transformer_2d.py` (both define the same network), arXiv 2403.04692.
- *
- * Shapes: n image tokens, s caption tokens, D = heads · headDim channels. There is no batch axis:
- * prompts have different lengths, and a CPU gains nothing from batching.
- */
-import { GraphBuilder, type Value } from '../onnx/graph.ts';
-import type { Weights } from '../onnx/weights.ts';
-import { type AttentionForm, attention, gelu, layerNorm, linear, silu } from './layers.ts';
-import { type Compression, compressTokens } from './token-compression.ts';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { readConfig } from '../checkpoints/config.ts';
+import { fromOriginalKeys, hasOriginalKeys } from '../checkpoints/original.ts';
+import { createSession, prepackBelow, type SessionOptions, type Tensor } from '../onnx/session.ts';
+import { openWeights, type Weights } from '../onnx/weights.ts';
+import type { AttentionForm } from './layers.ts';
+import { type PositionGrid, positionEmbedding, timestepEmbedding } from './position-embedding.ts';
+import type { Compression } from './token-compression.ts';
+import {
+  conditioningGraph,
+  denoisingGraph,
+  modulationGraph,
+  type TransformerConfig,
+  timestepChannels,
+} from './transformer.graph.ts';
 
-/** Channels of the timestep's sinusoid. */
-export const timestepChannels = 256;
-export type TransformerConfig = {
-  readonly layers: number;
-  readonly heads: number;
-  readonly headDim: number;
-  readonly captionChannels: number;
-  /** Latent channels in and, leaving out the learned variance, out. */
-  readonly channels: number;
-  /** Channels that `proj_out` has, variance included. */
-  readonly outChannels: number;
-  readonly patchSize: number;
-  readonly normEpsilon: number;
-  /** Whether resolution and aspect ratio are conditions too (PixArt-α at 1024 pixels). */
-  readonly microConditions: boolean;
-  readonly compression: Compression | null;
+/** What all steps of an image share on the prompt's side: keys and values of each layer, (s, D). */
+export type Conditioning = {
+  readonly tokens: number;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly bytes: number;
 };
 
-type Network = { readonly config: TransformerConfig; readonly form: AttentionForm };
+export type Transformer = {
+  readonly config: TransformerConfig;
+  readonly parameters: number;
+  readonly dtype: string;
+  /** Once per prompt. `data`: (tokens, captionChannels), real tokens only: there is no mask. */
+  condition(caption: { data: Float32Array; tokens: number }): Promise<Conditioning>;
+  /**
+   * Predicted noise ε (4, height, width) of `latents` (4, height, width).
+   *
+   * @param latentHeight even, as `latentWidth` is; any size, without a new session
+   * @param timestep 0 to 999, fractions allowed
+   * @throws EngineFailed, OutOfMemory
+   */
+  predict(
+    latents: Float32Array,
+    latentHeight: number,
+    latentWidth: number,
+    timestep: number,
+    conditioning: Conditioning,
+  ): Promise<Float32Array>;
+  release(): Promise<void>;
+};
+
+export type TransformerOptions = SessionOptions & { readonly attention?: AttentionForm };
+
+/** Timesteps whose modulation is kept: 774 kB each in PixArt-Σ XL/2. */
+const modulationsKept = 64;
+/** Latent sizes whose position embedding is kept: 19 MB each at 1024 pixels in XL/2. */
+const positionsKept = 4;
+
+const configSchema = z.object({
+  num_layers: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  attention_head_dim: z.int().positive(),
+  caption_channels: z.int().positive(),
+  in_channels: z.int().positive(),
+  out_channels: z.int().positive(),
+  patch_size: z.int().positive(),
+  sample_size: z.int().positive(),
+  norm_eps: z.number().positive().default(1e-6),
+  norm_type: z.literal('ada_norm_single').default('ada_norm_single'),
+  /** Null: one per 64 latents, at least one. */
+  interpolation_scale: z.number().positive().nullish(),
+  kv_compress_config: z
+    .object({
+      sampling: z.enum(['conv', 'ave', 'uniform', 'uniform_every']).nullish(),
+      scale_factor: z.int().positive().default(1),
+      kv_compress_layer: z.array(z.int().nonnegative()).default([]),
+    })
+    .nullish(),
+});
 
 /**
- * Keys and values of all cross-attentions.
- * `caption` (s, captionChannels) → `k.{layer}`, `v.{layer}` (s, D)
+ * Load `transformer/` of a model folder, under diffusers' key names or PixArt's own.
+ *
+ * @throws UnusableConfig, WeightsNotFound, DamagedWeights, MissingTensor, TensorMismatch
  */
-export function conditioningGraph(weights: Weights, config: TransformerConfig): GraphBuilder {
-  const graph = new GraphBuilder(weights);
-  const width = config.heads * config.headDim;
-  const caption = graph.input('caption', ['s', config.captionChannels]);
-  const hidden = gelu(
-    graph,
-    linear(graph, caption, 'caption_projection.linear_1', {
-      from: config.captionChannels,
-      to: width,
-    }),
-  );
-  const y = linear(graph, hidden, 'caption_projection.linear_2', { from: width, to: width });
-  for (let layer = 0; layer < config.layers; layer++) {
-    const name = `transformer_blocks.${layer}.attn2`;
-    const square = { from: width, to: width };
-    graph.output(`k.${layer}`, linear(graph, y, `${name}.to_k`, square), ['s', width]);
-    graph.output(`v.${layer}`, linear(graph, y, `${name}.to_v`, square), ['s', width]);
-  }
-  return graph;
-}
+export async function loadTransformer(
+  folder: string,
+  { attention = 'fused', ...options }: TransformerOptions,
+): Promise<Transformer> {
+  const { file, weights, config } = await read(folder);
+  const sessionOptions = { prepack: weights.parameters < prepackBelow, ...options };
+  const graphs = [
+    conditioningGraph(weights, config),
+    modulationGraph(weights, config),
+    denoisingGraph(weights, { config, form: attention }),
+  ] as const;
+  const [conditioner, modulator, denoiser] = await Promise.all([
+    createSession(graphs[0], sessionOptions),
+    createSession(graphs[1], sessionOptions),
+    createSession(graphs[2], sessionOptions),
+  ]);
 
-/**
- * adaLN-single: six vectors for each block and two for the last layer, scales with their one added.
- * `timestep` (1, 256), `size` (3, 256) with micro-conditions (height, width, aspect ratio)
- * → `modulation.{layer}` (6·D): shift, scale, gate of attention, then of the MLP;
- * → `modulation.out` (2·D): shift, scale
- */
-export function modulationGraph(weights: Weights, config: TransformerConfig): GraphBuilder {
-  const graph = new GraphBuilder(weights);
-  const width = config.heads * config.headDim;
-  const mlp = (x: Value, name: string, to: number) => {
-    const hidden = silu(
-      graph,
-      linear(graph, x, `${name}.linear_1`, { from: timestepChannels, to }),
-    );
-    return linear(graph, hidden, `${name}.linear_2`, { from: to, to });
-  };
-  const timestep = graph.input('timestep', [1, timestepChannels]);
-  let embedded = mlp(timestep, 'adaln_single.emb.timestep_embedder', width); // (1, D)
-  if (config.microConditions) {
-    const size = graph.input('size', [3, timestepChannels]);
-    const resolution = mlp(size, 'adaln_single.emb.resolution_embedder', width / 3); // (3, D/3)
-    const aspect = mlp(size, 'adaln_single.emb.aspect_ratio_embedder', width / 3); // (3, D/3)
-    const sides = graph.op('Slice', [resolution, graph.ints([0]), graph.ints([2])]);
-    const ratio = graph.op('Slice', [aspect, graph.ints([2]), graph.ints([3])]);
-    const joined = graph.op('Concat', [sides, ratio], { axis: 0 }); // (3, D/3)
-    embedded = graph.op('Add', [embedded, graph.op('Reshape', [joined, graph.ints([1, -1])])]);
-  }
-  const t0 = linear(graph, silu(graph, embedded), 'adaln_single.linear', {
-    from: width,
-    to: 6 * width,
-  });
-  const perPart = graph.op('Reshape', [t0, graph.ints([6, width])]); // (6, D)
-  // Scales act as 1 + scale: rows 1 and 4 of a block, row 1 of the last layer.
-  const ones = graph.floats([0, 1, 0, 0, 1, 0], [6, 1]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const table = graph.weight(`transformer_blocks.${layer}.scale_shift_table`, [6, width]);
-    const rows = graph.op('Add', [graph.op('Add', [table, perPart]), ones]);
-    graph.output(`modulation.${layer}`, graph.op('Reshape', [rows, graph.ints([-1])]), [6 * width]);
-  }
-  // The last layer takes the embedded timestep itself: before SiLU, before adaln_single.linear.
-  const last = graph.op('Add', [graph.weight('scale_shift_table', [2, width]), embedded]);
-  const rows = graph.op('Add', [last, graph.floats([0, 1], [2, 1])]);
-  graph.output('modulation.out', graph.op('Reshape', [rows, graph.ints([-1])]), [2 * width]);
-  return graph;
-}
-
-/**
- * One step. `latents` (1, channels, H, W), `position` (n, D), `k.{layer}` and `v.{layer}` (s, D),
- * `modulation.*` as above → `noise` (1, channels, H, W), the predicted ε
- */
-export function denoisingGraph(weights: Weights, network: Network): GraphBuilder {
-  const { config } = network;
-  const graph = new GraphBuilder(weights);
   const { channels, patchSize } = config;
   const width = config.heads * config.headDim;
-
-  const latents = graph.input('latents', [1, channels, 'H', 'W']);
-  const position = graph.input('position', ['n', width]);
-  const patches = graph.op(
-    'Conv',
-    [
-      latents,
-      graph.weight('pos_embed.proj.weight', [width, channels, patchSize, patchSize]),
-      graph.weight('pos_embed.proj.bias', [width]),
-    ],
-    { kernel_shape: [patchSize, patchSize], strides: [patchSize, patchSize] },
-  ); // (1, D, h, w)
-  const grid = graph.op('Shape', [patches]);
-  const flat = graph.op('Reshape', [patches, graph.ints([width, -1])]); // (D, n)
-  let x = graph.op('Add', [graph.op('Transpose', [flat], { perm: [1, 0] }), position]); // (n, D)
-  for (let layer = 0; layer < config.layers; layer++) x = block(graph, network, { x, grid, layer });
-
-  const [shift, scale] = graph.split(graph.input('modulation.out', [2 * width]), 2, 0);
-  x = layerNorm(graph, x, { scale: scale!, shift: shift!, epsilon: config.normEpsilon });
-  graph.output('noise', unpatchify(graph, config, { x, grid }), [1, channels, 'H', 'W']);
-  return graph;
-}
-
-/** x (n, D) → (n, D) */
-function block(
-  graph: GraphBuilder,
-  { config, form }: Network,
-  { x, grid, layer }: { x: Value; grid: Value; layer: number },
-): Value {
-  const name = `transformer_blocks.${layer}`;
-  const width = config.heads * config.headDim;
-  const square = { from: width, to: width };
-  const shape = {
-    heads: config.heads,
-    headDim: config.headDim,
-    scale: 1 / Math.sqrt(config.headDim),
-    form,
+  const base = {
+    baseSize: Math.floor(file.sample_size / patchSize),
+    interpolationScale: file.interpolation_scale ?? Math.max(Math.floor(file.sample_size / 64), 1),
   };
-  const [shift1, scale1, gate1, shift2, scale2, gate2] = graph.split(
-    graph.input(`modulation.${layer}`, [6 * width]),
-    6,
-    0,
-  ) as [Value, Value, Value, Value, Value, Value];
-  const epsilon = config.normEpsilon;
+  const positions = new LRUCache<string, Tensor>({ max: positionsKept });
+  const positionOf = (height: number, columns: number): Tensor => {
+    const key = `${height}x${columns}`;
+    const kept = positions.get(key);
+    if (kept !== undefined) return kept;
+    const grid: PositionGrid = { ...base, height, width: columns };
+    const position = floats(positionEmbedding(grid, width), [height * columns, width]);
+    positions.set(key, position);
+    return position;
+  };
 
-  // Self-attention, over compressed keys and values where the layer has them; queries are all there.
-  const normed = layerNorm(graph, x, { scale: scale1, shift: shift1, epsilon });
-  const compress = (tokens: Value) =>
-    config.compression?.layers.includes(layer)
-      ? compressTokens(graph, config.compression, { tokens, grid, width, name: `${name}.attn1` })
-      : tokens;
-  const self = attention(
-    graph,
-    {
-      q: linear(graph, normed, `${name}.attn1.to_q`, square), // (n, D)
-      k: compress(linear(graph, normed, `${name}.attn1.to_k`, square)), // (n / R², D)
-      v: compress(linear(graph, normed, `${name}.attn1.to_v`, square)), // (n / R², D)
+  const modulations = new LRUCache<string, Record<string, Tensor>>({ max: modulationsKept });
+  const modulationOf = async (timestep: number, height: number, latentWidth: number) => {
+    const key = config.microConditions ? `${timestep}/${height}x${latentWidth}` : `${timestep}`;
+    const kept = modulations.get(key);
+    if (kept !== undefined) return kept;
+    const feeds: Record<string, Tensor> = {
+      timestep: floats(timestepEmbedding(timestep), [1, timestepChannels]),
+    };
+    if (config.microConditions) {
+      // Pixels: the VAE's factor is 8.
+      const size = [8 * height, 8 * latentWidth, height / latentWidth];
+      const rows = size.flatMap((value) => [...timestepEmbedding(value)]);
+      feeds['size'] = floats(new Float32Array(rows), [3, timestepChannels]);
+    }
+    const modulation = await modulator.run(feeds);
+    modulations.set(key, modulation);
+    return modulation;
+  };
+
+  return {
+    config,
+    parameters: weights.parameters,
+    dtype: weights.dtype,
+
+    async condition({ data, tokens }) {
+      const feeds = await conditioner.run({
+        caption: floats(data, [tokens, config.captionChannels]),
+      });
+      const bytes = Object.values(feeds).reduce((sum, { data }) => sum + data.byteLength, 0);
+      return { tokens, feeds, bytes };
     },
-    shape,
-  );
-  const attended = linear(graph, self, `${name}.attn1.to_out.0`, square);
-  const x1 = graph.op('Add', [x, graph.op('Mul', [attended, gate1])]);
 
-  // Cross-attention: no norm, no modulation and no gate.
-  const cross = attention(
-    graph,
-    {
-      q: linear(graph, x1, `${name}.attn2.to_q`, square), // (n, D)
-      k: graph.input(`k.${layer}`, ['s', width]),
-      v: graph.input(`v.${layer}`, ['s', width]),
+    async predict(latents, latentHeight, latentWidth, timestep, conditioning) {
+      if (
+        latents.length !== channels * latentHeight * latentWidth ||
+        latentHeight % patchSize !== 0 ||
+        latentWidth % patchSize !== 0
+      ) {
+        throw new RangeError(
+          `Expected latents (${channels}, ${latentHeight}, ${latentWidth}) with sides that divide by ${patchSize}, but got ${latents.length} values`,
+        );
+      }
+      const { noise } = await denoiser.run({
+        latents: floats(latents, [1, channels, latentHeight, latentWidth]),
+        position: positionOf(latentHeight / patchSize, latentWidth / patchSize),
+        ...(await modulationOf(timestep, latentHeight, latentWidth)),
+        ...conditioning.feeds,
+      });
+      return noise!.data as Float32Array;
     },
-    shape,
-  );
-  const x2 = graph.op('Add', [x1, linear(graph, cross, `${name}.attn2.to_out.0`, square)]);
 
-  const hidden = gelu(
-    graph,
-    linear(
-      graph,
-      layerNorm(graph, x2, { scale: scale2, shift: shift2, epsilon }),
-      `${name}.ff.net.0.proj`,
-      { from: width, to: 4 * width },
-    ),
-  ); // (n, 4·D)
-  const mlp = linear(graph, hidden, `${name}.ff.net.2`, { from: 4 * width, to: width });
-  return graph.op('Add', [x2, graph.op('Mul', [mlp, gate2])]);
+    async release() {
+      await Promise.all([conditioner.release(), modulator.release(), denoiser.release()]);
+    },
+  };
 }
 
-/** x (n, D) → (1, channels, H, W). Rows of `proj_out` for the learned variance are left out. */
-function unpatchify(
-  graph: GraphBuilder,
-  config: TransformerConfig,
-  { x, grid }: { x: Value; grid: Value },
-): Value {
-  const { channels, outChannels, patchSize } = config;
-  const width = config.heads * config.headDim;
-  const places = patchSize * patchSize;
-  const shapes = { weight: [places * outChannels, width], bias: [places * outChannels] };
-  // Row (p · patch + q) · outChannels + c is channel c at place (p, q) of the patch.
-  const kept = (part: 'weight' | 'bias') =>
-    graph.op(
-      'Concat',
-      Array.from({ length: places }, (_, place) =>
-        graph.weight(`proj_out.${part}`, shapes[part], {
-          rows: { start: place * outChannels, count: channels },
-        }),
-      ),
-      { axis: 0 },
-    );
-  const pixels = graph.op('Gemm', [x, kept('weight'), kept('bias')], { transB: 1 }); // (n, p²·C)
-  const channelsFirst = graph.op('Transpose', [pixels], { perm: [1, 0] });
-  const sides = graph.op('Slice', [grid, graph.ints([2]), graph.ints([4])]);
-  const shape = graph.op('Concat', [graph.ints([1, places * channels]), sides], { axis: 0 });
-  const image = graph.op('Reshape', [channelsFirst, shape]); // (1, p²·C, h, w)
-  return graph.op('DepthToSpace', [image], { blocksize: patchSize, mode: 'DCR' });
+/** Whether the weights hold what the configuration says, without loading them. @throws as `loadTransformer` */
+export async function checkTransformer(folder: string): Promise<Weights> {
+  const { weights, config } = await read(folder);
+  conditioningGraph(weights, config);
+  modulationGraph(weights, config);
+  denoisingGraph(weights, { config, form: 'fused' });
+  return weights;
+}
+
+async function read(folder: string) {
+  const file = await readConfig(folder, configSchema);
+  const stored = await openWeights(folder, 'diffusion_pytorch_model');
+  const weights = hasOriginalKeys(stored) ? fromOriginalKeys(stored) : stored;
+  const config: TransformerConfig = {
+    // A redistributed PixArt-Σ 900M says 28 and has 42.
+    layers: Math.max(file.num_layers, countLayers(weights)),
+    heads: file.num_attention_heads,
+    headDim: file.attention_head_dim,
+    captionChannels: file.caption_channels,
+    channels: file.in_channels,
+    outChannels: file.out_channels,
+    patchSize: file.patch_size,
+    normEpsilon: file.norm_eps,
+    // By what is there: `use_additional_conditions: null` means yes or no by the model's size.
+    microConditions: weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
+    compression: compressionOf(file.kv_compress_config ?? null, weights),
+  };
+  return { file, weights, config };
+}
+
+function floats(data: Float32Array, dims: readonly number[]): Tensor {
+  return { type: 'float32', data, dims };
+}
+
+function countLayers(weights: Weights): number {
+  let layers = 0;
+  while (weights.has(`transformer_blocks.${layers}.scale_shift_table`)) layers++;
+  return layers;
+}
+
+/** As configured; without a word there, by the convolutions that the weights hold. */
+function compressionOf(
+  config: z.output<typeof configSchema>['kv_compress_config'] | null,
+  weights: Weights,
+): Compression | null {
+  if (config?.sampling) {
+    const { sampling, scale_factor: scaleFactor, kv_compress_layer: layers } = config;
+    return { sampling, scaleFactor, layers };
+  }
+  const kernels = weights.names().flatMap((name) => {
+    const layer = /^transformer_blocks\.(\d+)\.attn1\.sr\.weight$/.exec(name)?.[1];
+    return layer === undefined
+      ? []
+      : [{ layer: Number(layer), side: weights.entry(name).shape[2] }];
+  });
+  const scaleFactor = kernels[0]?.side;
+  if (scaleFactor === undefined) return null;
+  return { sampling: 'conv', scaleFactor, layers: kernels.map(({ layer }) => layer) };
 }

@@ -1,8 +1,8 @@
 import { localUserName } from '../../database/installation.ts';
-import { encodeEventCursor } from '../../events/log.ts';
 import type { PrismaClient, UserRole } from '../../generated/prisma/client.ts';
+import { encodeEventCursor } from '../event-log/cursor.ts';
 
-/** Who asks. Read anew at the start of each operation. */
+/** The user that an operation runs for. Read at the start of each operation. */
 export type Viewer = {
   readonly id: string;
   readonly name: string;

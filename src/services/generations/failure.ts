@@ -1,8 +1,14 @@
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import type { Generation } from '../../generated/prisma/client.ts';
-import type { FailureView } from './event-view.ts';
 
-/** What may go well another time, with nothing changed but the time. */
+/** Why a generation has FAILED. */
+export type FailureView = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+};
+
+/** The same request may succeed at another time. */
 const retryable: ReadonlySet<ErrorCode> = new Set([
   'ENGINE_FAILED',
   'INTERNAL_SERVER_ERROR',

@@ -7,9 +7,9 @@ import type {
 } from '../../generated/prisma/client.ts';
 import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { requireRowId } from '../library/global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from '../library/pagination.ts';
-import { checkFilter, escapeLike } from '../library/text.ts';
+import { checkFilter, escapeLike } from '../input/text.ts';
+import { requireRowId } from '../relay/global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
 
 export type GenerationFilter = {
   readonly status?: readonly GenerationStatus[] | null;

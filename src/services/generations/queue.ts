@@ -2,16 +2,16 @@ import DataLoader from 'dataloader';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 
 /**
- * All that wait, with their place: users take turns (fewest running, then least recently served), and within a
- * user priority comes first, then age. Whoever runs n and waits for a turn of m stands where one who runs none
- * waits for turn n + m. The claim, the position and the estimate are this one query.
+ * All generations that wait, in order: users take turns (fewest running first, then least recently served), and
+ * within a user priority comes first, then age. The m-th waiting one of a user with n running comes where the
+ * (n + m)-th of a user with none running comes. The claim, the position and the estimate are this one query.
  */
-export const line = Prisma.sql`
+export const waitingInOrder = Prisma.sql`
   SELECT w."id", w."ownerId", w."model", w."width", w."height", w."steps", w."count",
     row_number() OVER (
       ORDER BY w."turn" + coalesce(r."running", 0), u."servedAt" NULLS FIRST,
         w."priority" DESC, w."createdAt", w."id"
-    ) AS "place"
+    ) AS "position"
   FROM (
     SELECT g.*, row_number() OVER (
       PARTITION BY g."ownerId" ORDER BY g."priority" DESC, g."createdAt", g."id"
@@ -24,7 +24,7 @@ export const line = Prisma.sql`
     FROM "Generation" WHERE "status" = 'RUNNING' GROUP BY "ownerId"
   ) r ON r."ownerId" = w."ownerId"`;
 
-/** Work that stands before a generation, by what its time depends on. */
+/** Work that comes before a generation, by what its time depends on. */
 export type WorkAhead = {
   readonly model: string;
   readonly width: number;
@@ -33,7 +33,7 @@ export type WorkAhead = {
   readonly steps: number;
 };
 
-export type Place = {
+export type QueuePosition = {
   /** 1 is next. */
   readonly position: number;
   readonly ahead: readonly WorkAhead[];
@@ -41,14 +41,14 @@ export type Place = {
 
 export type Queue = {
   count(): Promise<{ waiting: number; running: number }>;
-  /** Null unless it waits. Questions of one moment are one query. */
-  place(generationId: string): Promise<Place | null>;
+  /** Null unless it waits. What is asked for in one turn of the event loop is one query. */
+  position(generationId: string): Promise<QueuePosition | null>;
 };
 
 export function createQueue(client: PrismaClient): Queue {
-  const places = new DataLoader<string, Place | null>(
+  const positions = new DataLoader<string, QueuePosition | null>(
     async (ids) => {
-      const found = await placesOf(client, ids);
+      const found = await positionsOf(client, ids);
       return ids.map((id) => found.get(id) ?? null);
     },
     { cache: false },
@@ -63,38 +63,41 @@ export function createQueue(client: PrismaClient): Queue {
       const of = (status: string) => rows.find((row) => row.status === status)?._count ?? 0;
       return { waiting: of('QUEUED'), running: of('RUNNING') };
     },
-    place: (generationId) => places.load(generationId),
+    position: (generationId) => positions.load(generationId),
   };
 }
 
 type Stretch = WorkAhead & {
-  /** Of one that was asked for; null for what waits between two of them. */
+  /** Of a generation that was asked for; null for those that wait between two of them. */
   readonly id: string | null;
-  readonly lastPlace: number;
+  readonly lastPosition: number;
 };
 
-/** The line up to the last one that is asked for, cut at each of them, and added up in between. */
-async function placesOf(client: PrismaClient, ids: readonly string[]): Promise<Map<string, Place>> {
+/** The queue up to the last one that is asked for, cut at each of them, and added up in between. */
+async function positionsOf(
+  client: PrismaClient,
+  ids: readonly string[],
+): Promise<Map<string, QueuePosition>> {
   const stretches = await client.$queryRaw<Stretch[]>`
     WITH asked AS (
-      SELECT line.*, line."id" = ANY(${[...ids]}::uuid[]) AS "isAsked" FROM (${line}) line
+      SELECT waiting.*, waiting."id" = ANY(${[...ids]}::uuid[]) AS "isAsked" FROM (${waitingInOrder}) waiting
     ),
     cut AS (
-      SELECT asked.*, count(*) FILTER (WHERE "isAsked") OVER (ORDER BY "place") AS "stretch"
+      SELECT asked.*, count(*) FILTER (WHERE "isAsked") OVER (ORDER BY "position") AS "stretch"
       FROM asked
-      WHERE "place" <= (SELECT max("place") FROM asked WHERE "isAsked")
+      WHERE "position" <= (SELECT max("position") FROM asked WHERE "isAsked")
     )
     SELECT CASE WHEN "isAsked" THEN "id" END AS "id", "model", "width", "height",
-      sum("count" * "steps")::int AS "steps", max("place")::int AS "lastPlace"
+      sum("count" * "steps")::int AS "steps", max("position")::int AS "lastPosition"
     FROM cut
     GROUP BY "stretch", "isAsked", 1, "model", "width", "height"
-    ORDER BY "lastPlace"`;
-  const places = new Map<string, Place>();
+    ORDER BY "lastPosition"`;
+  const positions = new Map<string, QueuePosition>();
   const ahead = new Map<string, WorkAhead>();
-  for (const { id, lastPlace, model, width, height, steps } of stretches) {
-    if (id !== null) places.set(id, { position: lastPlace, ahead: [...ahead.values()] });
+  for (const { id, lastPosition, model, width, height, steps } of stretches) {
+    if (id !== null) positions.set(id, { position: lastPosition, ahead: [...ahead.values()] });
     const kind = JSON.stringify([model, width, height]);
     ahead.set(kind, { model, width, height, steps: steps + (ahead.get(kind)?.steps ?? 0) });
   }
-  return places;
+  return positions;
 }

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '../../errors.ts';
-import type { Events } from '../../events/events.ts';
-import { append } from '../../events/log.ts';
-import type { Generation, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Generation, Prisma } from '../../generated/prisma/client.ts';
 import type { ModelDescription } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { NotFound, requireRowId } from '../library/global-id.ts';
-import { checkText } from '../library/text.ts';
-import { announce } from './announce.ts';
+import { type ChangeDeps, change } from '../event-log/change.ts';
+import { checkText } from '../input/text.ts';
+import { NotFound, requireRowId } from '../relay/global-id.ts';
+import { generateLimits } from './limits.ts';
 import { checkSettings, checkWhole, completeSettings, type SettingsInput } from './settings.ts';
+import { subjectOf } from './transition.ts';
 
 export const priorities = ['LOW', 'NORMAL', 'HIGH'] as const;
 export type Priority = (typeof priorities)[number];
@@ -24,12 +24,6 @@ export type GenerateInput = {
 };
 
 export type GenerateAnswer = { readonly generation: Generation; readonly replayed: boolean };
-
-export const requestLimits = {
-  clientReference: { min: 0, max: 200 },
-  idempotencyKey: { min: 1, max: 200 },
-  waitSeconds: { min: 0, max: 60 },
-} as const;
 
 export class QueueFull extends DomainError {
   constructor(max: number) {
@@ -51,9 +45,7 @@ export class IdempotencyConflict extends DomainError {
   }
 }
 
-export type RequestDeps = {
-  readonly client: PrismaClient;
-  readonly events: Events;
+export type RequestDeps = ChangeDeps & {
   /** As the engine found them; read at each request. */
   readonly models: () => readonly ModelDescription[];
   readonly defaultModel: string;
@@ -77,12 +69,12 @@ export async function request(
   const key = input.idempotencyKey ?? null;
   const inputSha256 = key === null ? null : hashOf(input, projectId);
 
-  const queued = await deps.client.$transaction(async (tx) => {
+  return change(deps, async ({ tx, record, publish }) => {
     await lockOwner(tx, viewer.id);
     const earlier = await findByKey(tx, viewer.id, key);
     if (earlier !== null) {
       if (earlier.inputSha256 !== inputSha256) throw new IdempotencyConflict(key ?? '');
-      return { generation: earlier, number: null };
+      return { generation: earlier, replayed: true };
     }
     const settings = completeSettings(input.settings, deps.models(), deps.defaultModel);
     await checkProject(tx, viewer, projectId, input.projectId);
@@ -98,32 +90,27 @@ export async function request(
         inputSha256,
       },
     });
-    const subject = { ownerId: viewer.id, projectId, generationId: generation.id };
-    return { generation, number: await append(tx, { ...subject, type: 'GenerationQueued' }) };
+    record({ ...subjectOf(generation), type: 'GenerationQueued' });
+    publish('runners', { type: 'queued' });
+    return { generation, replayed: false };
   });
-
-  const { generation, number } = queued;
-  if (number === null) return { generation, replayed: true };
-  announce(deps.events, { ownerId: viewer.id, projectId, generationId: generation.id }, number);
-  deps.events.publish('queue', { type: 'queued' });
-  return { generation, replayed: false };
 }
 
 function checkInput(input: GenerateInput): void {
   checkSettings(input.settings);
-  checkWhole(['waitSeconds'], input.waitSeconds, requestLimits.waitSeconds);
+  checkWhole(['waitSeconds'], input.waitSeconds, generateLimits.waitSeconds);
   const { clientReference, idempotencyKey } = input;
   if (clientReference != null) {
-    checkText(['clientReference'], clientReference, requestLimits.clientReference);
+    checkText(['clientReference'], clientReference, generateLimits.clientReference);
   }
   if (idempotencyKey != null) {
-    checkText(['idempotencyKey'], idempotencyKey, requestLimits.idempotencyKey);
+    checkText(['idempotencyKey'], idempotencyKey, generateLimits.idempotencyKey);
   }
 }
 
 /**
- * One request of a user after the other: two with one key, or two for the last place in the queue, cannot both
- * see it free. The counter of events in this row is raised by the same transaction, so nothing more is locked.
+ * One request of a user after the other: of two with one key, or two when one more may wait, the second one sees
+ * the first one's row. The counter of events in this row is raised by the same transaction, so no further row is locked.
  */
 async function lockOwner(tx: Prisma.TransactionClient, ownerId: string): Promise<void> {
   await tx.$executeRaw`SELECT 1 FROM "User" WHERE "id" = ${ownerId}::uuid FOR NO KEY UPDATE`;

@@ -6,10 +6,10 @@ import {
   type ModelDescription,
   type Sampler,
   type Size,
-  samplerSteps,
+  samplers,
 } from '../../inference/request.ts';
 import { nearestBin } from '../../inference/resolution.ts';
-import { checkText } from '../library/text.ts';
+import { checkText } from '../input/text.ts';
 
 /** What a client asks for. Left out and null are the same: the model's default. */
 export type SettingsInput = {
@@ -205,7 +205,7 @@ function pixels({ width, height }: Size): Size {
 }
 
 function completeSteps(input: SettingsInput, model: ModelDescription, sampler: Sampler): number {
-  const range = samplerSteps[sampler];
+  const range = samplers[sampler].steps;
   if (input.steps == null) return Math.min(model.defaults?.steps ?? defaults.steps, range.max);
   checkRange(at('steps'), input.steps, range);
   return input.steps;

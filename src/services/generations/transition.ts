@@ -1,37 +1,37 @@
-import type { Events } from '../../events/events.ts';
-import { append, type LoggedType } from '../../events/log.ts';
-import type { Generation, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
-import { announce } from './announce.ts';
+import type { Generation, Prisma } from '../../generated/prisma/client.ts';
+import { type ChangeDeps, type ChangeSteps, change } from '../event-log/change.ts';
+import type { LoggedType } from '../event-log/log.ts';
 
-/** What a row says that nobody runs. */
+/** Columns of a row that no runner works on. */
 export const released = { stage: null, runnerId: null, leaseUntil: null } as const;
 
-type Change = {
+export type Transition = {
   readonly id: string;
-  /** The state it must be in: whoever comes second changes nothing. */
+  /** The state it must be in: of two that change it, the second one changes nothing. */
   readonly from: Prisma.GenerationWhereInput;
   readonly to: Prisma.GenerationUncheckedUpdateManyInput;
   readonly event: LoggedType;
   readonly payload?: Prisma.InputJsonObject;
+  /** Sent to the runners after the commit. */
+  readonly message?: Parameters<ChangeSteps['publish']>[1];
 };
 
-/** One conditional update with its event, then the news of it. Null where the row had moved on. */
-export async function changeStatus(
-  { client, events }: { client: PrismaClient; events: Events },
-  change: Change,
-): Promise<Generation | null> {
-  const changed = await client.$transaction(async (tx) => {
+/** One conditional update with its event. Null where the row had moved on. */
+export function changeStatus(deps: ChangeDeps, transition: Transition): Promise<Generation | null> {
+  const { id, from, to, event, payload = {}, message } = transition;
+  return change(deps, async ({ tx, record, publish }) => {
     const [row] = await tx.generation.updateManyAndReturn({
-      where: { AND: [{ id: change.id }, change.from] },
-      data: change.to,
+      where: { AND: [{ id }, from] },
+      data: to,
     });
     if (row === undefined) return null;
-    const subject = { ownerId: row.ownerId, projectId: row.projectId, generationId: row.id };
-    const payload = change.payload ?? {};
-    const number = await append(tx, { ...subject, type: change.event, payload });
-    return { row, subject, number };
+    record({ ...subjectOf(row), type: event, payload });
+    if (message !== undefined) publish('runners', message);
+    return row;
   });
-  if (changed === null) return null;
-  announce(events, changed.subject, changed.number);
-  return changed.row;
+}
+
+/** What an event of a generation is about. */
+export function subjectOf({ ownerId, projectId, id }: Generation) {
+  return { ownerId, projectId, generationId: id };
 }

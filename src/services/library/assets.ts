@@ -8,9 +8,10 @@ import type {
 } from '../../generated/prisma/client.ts';
 import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { isUuid, requireRowId, rowIdOf } from './global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
-import { checkFilter, escapeLike } from './text.ts';
+import { checkFilter, escapeLike } from '../input/text.ts';
+import { requireRowId, rowIdOf } from '../relay/global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
+import { byId, rowLoader } from '../relay/row-loader.ts';
 
 export type AssetFilter = {
   readonly origin?: AssetOrigin | null;
@@ -36,13 +37,26 @@ export type Assets = {
     viewer: Viewer,
     list: { projectId: string | null; filter: AssetFilter; order: AssetOrder; args: PageArgs },
   ): Promise<Connection<Asset>>;
-  /** In the order of the row ids, null where there is none or it is not the viewer's: for a DataLoader. */
-  byRowIds(viewer: Viewer, rowIds: readonly string[]): Promise<(Asset | null)[]>;
-  /** The finished images of each generation, by index; in the order of the row ids: for a DataLoader. */
-  forGenerations(viewer: Viewer, generationRowIds: readonly string[]): Promise<Asset[][]>;
+  /** By row id; null where there is none or it is not the viewer's. */
+  load(viewer: Viewer, rowId: string): Promise<Asset | null>;
+  /** The finished images of a generation, by index. */
+  ofGeneration(viewer: Viewer, generationRowId: string): Promise<Asset[]>;
 };
 
 export function createAssets({ client }: { client: PrismaClient }): Assets {
+  const loadRow = rowLoader<Asset | null>(
+    async (ids) => byId(await client.asset.findMany({ where: { id: { in: [...ids] } } })),
+    null,
+  );
+  const loadImages = rowLoader<Asset[]>(async (ids) => {
+    const rows = await client.asset.findMany({
+      where: { generationId: { in: [...ids] } },
+      orderBy: { index: 'asc' },
+    });
+    const images = new Map<string, Asset[]>(ids.map((id) => [id, []]));
+    for (const row of rows) images.get(row.generationId ?? '')?.push(row);
+    return images;
+  }, []);
   return {
     async find(viewer, globalId) {
       const id = rowIdOf('Asset', globalId);
@@ -57,21 +71,13 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
         count: () => client.asset.count({ where }),
       });
     },
-    async byRowIds(viewer, rowIds) {
-      const rows = await client.asset.findMany({
-        where: { id: { in: rowIds.filter(isUuid) }, ownerId: viewer.id },
-      });
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      return rowIds.map((id) => byId.get(id) ?? null);
+    async load(viewer, rowId) {
+      const asset = await loadRow(rowId);
+      return asset?.ownerId === viewer.id ? asset : null;
     },
-    async forGenerations(viewer, generationRowIds) {
-      const rows = await client.asset.findMany({
-        where: { generationId: { in: generationRowIds.filter(isUuid) }, ownerId: viewer.id },
-        orderBy: { index: 'asc' },
-      });
-      const images = new Map<string | null, Asset[]>(generationRowIds.map((id) => [id, []]));
-      for (const row of rows) images.get(row.generationId)?.push(row);
-      return generationRowIds.map((id) => images.get(id) ?? []);
+    async ofGeneration(viewer, generationRowId) {
+      const images = await loadImages(generationRowId);
+      return images.filter(({ ownerId }) => ownerId === viewer.id);
     },
   };
 }

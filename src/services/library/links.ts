@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { DomainError } from '../../errors.ts';
 import { type ImageFormat, imageFormats } from '../../images/formats.ts';
 import { type ImageFit, renditionWidths, snapWidth } from '../../images/renditions.ts';
-import { isUuid } from './global-id.ts';
+import { isUuid } from '../relay/global-id.ts';
 
 /** What a link gives. Without width, height, format and stripMetadata: the original, byte for byte. */
 export type LinkOptions = {

@@ -1,5 +1,5 @@
 import { limits, type ModelDescription } from '../../inference/request.ts';
-import { toGlobalId } from './global-id.ts';
+import { toGlobalId } from '../relay/global-id.ts';
 
 /** A model as clients see it. */
 export type ModelView = Omit<ModelDescription, 'description'> & {

@@ -1,15 +1,11 @@
-import { DomainError } from '../../errors.ts';
+import { BadInput } from '../../errors.ts';
 import type { Prisma, PrismaClient, Project } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { isUuid, rowIdOf } from './global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from './pagination.ts';
-import { checkFilter, checkText, escapeLike } from './text.ts';
-
-/** Characters. */
-export const projectLimits = {
-  name: { min: 1, max: 200 },
-  description: { min: 0, max: 5000 },
-} as const;
+import { checkFilter, checkText, escapeLike } from '../input/text.ts';
+import { rowIdOf } from '../relay/global-id.ts';
+import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
+import { byId, rowLoader } from '../relay/row-loader.ts';
+import { projectLimits } from './limits.ts';
 
 export type CreateProjectInput = { readonly name: string; readonly description?: string | null };
 export type ProjectFilter = { readonly search?: string | null; readonly trashed?: boolean | null };
@@ -23,28 +19,25 @@ export type Projects = {
     viewer: Viewer,
     list: { filter: ProjectFilter; order: ProjectOrder; args: PageArgs },
   ): Promise<Connection<Project>>;
-  /** In the order of the row ids, null where there is none or it is not the viewer's: for a DataLoader. */
-  byRowIds(viewer: Viewer, rowIds: readonly string[]): Promise<(Project | null)[]>;
+  /** By row id; null where there is none or it is not the viewer's. */
+  load(viewer: Viewer, rowId: string): Promise<Project | null>;
 };
 
-export class BlankProjectName extends DomainError {
-  constructor() {
-    super(
-      'BAD_USER_INPUT',
-      'Expected a project name with at least one visible character, but got none',
-      {
-        path: ['name'],
-        min: projectLimits.name.min,
-      },
-    );
-  }
-}
-
 export function createProjects({ client }: { client: PrismaClient }): Projects {
+  const loadRow = rowLoader<Project | null>(
+    async (ids) => byId(await client.project.findMany({ where: { id: { in: [...ids] } } })),
+    null,
+  );
   return {
     async create(viewer, input) {
       checkText(['name'], input.name, projectLimits.name);
-      if (input.name.trim() === '') throw new BlankProjectName();
+      if (input.name.trim() === '') {
+        throw new BadInput({
+          path: ['name'],
+          expected: 'at least one visible character',
+          got: input.name,
+        });
+      }
       const description = input.description ?? null;
       if (description !== null) checkText(['description'], description, projectLimits.description);
       const project = await client.project.create({
@@ -65,12 +58,9 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
         count: () => client.project.count({ where }),
       });
     },
-    async byRowIds(viewer, rowIds) {
-      const rows = await client.project.findMany({
-        where: { id: { in: rowIds.filter(isUuid) }, ownerId: viewer.id },
-      });
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      return rowIds.map((id) => byId.get(id) ?? null);
+    async load(viewer, rowId) {
+      const project = await loadRow(rowId);
+      return project?.ownerId === viewer.id ? project : null;
     },
   };
 }

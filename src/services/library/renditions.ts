@@ -2,7 +2,7 @@ import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
 import { extensionOf, type ImageFormat, mimeOf } from '../../images/formats.ts';
 import { type Rendition, renderRendition } from '../../images/renditions.ts';
 import { ObjectMissing, type Storage } from '../../storage/storage.ts';
-import { NotFound, toGlobalId } from './global-id.ts';
+import { NotFound, toGlobalId } from '../relay/global-id.ts';
 import type { LinkedFile } from './links.ts';
 
 /** A file, found and ready to be sent. */

@@ -1,0 +1,115 @@
+import type { Config } from '../config.ts';
+import type { ModelDescription } from '../inference/request.ts';
+import { buildSchema } from '../resolvers/build-schema.ts';
+import type { Context } from '../resolvers/context.ts';
+import { hostInUrl } from '../server/address.ts';
+import { files } from '../server/files.ts';
+import { createHttp } from '../server/http.ts';
+import { listen } from '../server/listen.ts';
+import { createMetrics } from '../server/metrics.ts';
+import { openSockets } from '../server/socket.ts';
+import { localViewer } from '../services/access/viewer.ts';
+import { startRetention } from '../services/maintenance/retention.ts';
+import { startServices } from '../services/services.ts';
+import type { Adapters } from './adapters.ts';
+
+export type Api = {
+  /** Where it listens, for example `http://127.0.0.1:4000`. */
+  readonly url: string;
+  readonly framesEncoded: number;
+  /** Takes no more requests; those that wait for a generation are answered as it stands. */
+  refuse(): void;
+};
+
+/** What the API knows of the engines that draw. In one process with them it is told by the worker itself. */
+export type Engines = {
+  readonly models: () => readonly ModelDescription[];
+  readonly framesComputed: () => number;
+  /** Null where an image that is asked for now would be drawn, else one sentence. */
+  readonly check: () => Promise<string | null>;
+  /** Generations that run at once. */
+  readonly concurrency: number;
+};
+
+/** A client that has not taken its answer, or the end of its WebSocket, within this is cut off. */
+const lastAnswerMs = 1_000;
+
+/** HTTP and WebSockets over the services. @throws StartError where the port cannot be had */
+export async function startApi(adapters: Adapters, engines: Engines): Promise<Api> {
+  const { config, version, database, events, storage, log, closing, reached } = adapters;
+  const { client } = database;
+  const { linkSecret } = await client.installation.findUniqueOrThrow({ where: { id: 1 } });
+  const services = await startServices({
+    ...{ client, events, storage, version, linkSecret },
+    models: engines.models,
+    defaultModel: config.defaultModel,
+    maxQueued: config.maxQueued,
+    maxRunning: engines.concurrency,
+    maxOpenWaits: config.maxOpenWaits,
+    eventRetentionSeconds: config.eventRetentionSeconds,
+  });
+  closing.push(() => services.close());
+  const { links, renditions, queue, subscriptions } = services;
+
+  let isStopping = false;
+  const context = async (asked: { requestId: string; signal: AbortSignal; host: string }) => {
+    const viewer = await localViewer(client);
+    const origin = config.publicUrl ?? `http://${asked.host}`;
+    return { viewer, services, origin, ...asked } satisfies Context;
+  };
+  const schema = buildSchema();
+  const rules = {
+    hosts: new Set(config.allowedHosts.concat(hostsOf(config)).map((host) => host.toLowerCase())),
+    origins: new Set(config.allowedOrigins.map((origin) => origin.toLowerCase())),
+  };
+  const metrics = createMetrics({
+    frames: () => ({
+      framesComputed: engines.framesComputed(),
+      framesEncoded: subscriptions.framesEncoded,
+    }),
+    generations: () => queue.count(),
+    sockets: () => sockets.counts.sockets,
+    operations: () => sockets.counts.operations,
+  });
+  const http = await createHttp({
+    ...{ schema, rules, log, metrics, context },
+    files: files({ links, renditions, storage }),
+    checks: {
+      server: async () => (isStopping ? 'it stops' : null),
+      database: async () => {
+        await client.$queryRaw`SELECT 1`;
+        return null;
+      },
+      engine: engines.check,
+    },
+  });
+  closing.push(() => http.stop());
+  const sockets = openSockets(http.server, { schema, rules, log, context });
+  const { port } = await listen(http.server, config);
+  closing.push(() => http.close(lastAnswerMs));
+  closing.push(() => sockets.close(lastAnswerMs));
+  await reached('listening');
+
+  const retention = startRetention({
+    client,
+    keepSeconds: config.eventRetentionSeconds,
+    onError: (error) => log.error({ err: error }, 'could not delete old events'),
+  });
+  closing.push(() => retention.stop());
+  return {
+    url: `http://${hostInUrl(config.host)}:${port}`,
+    get framesEncoded() {
+      return subscriptions.framesEncoded;
+    },
+    refuse() {
+      isStopping = true;
+      http.refuse();
+    },
+  };
+}
+
+/** Names under which clients reach it: where it listens, and where it says it does. */
+function hostsOf({ host, publicUrl }: Config): string[] {
+  const own = hostInUrl(host);
+  return publicUrl ? [own, new URL(publicUrl).hostname] : [own];
+}

@@ -1,0 +1,113 @@
+import type { Events, Scope } from '../../events/events.ts';
+import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Viewer } from '../access/viewer.ts';
+import { createLogReader } from '../event-log/log.ts';
+import { createEstimate } from '../generations/estimate.ts';
+import { mustFind } from '../generations/find.ts';
+import type { Queue } from '../generations/queue.ts';
+import { checkWhole } from '../generations/settings.ts';
+import { NotFound, requireRowId } from '../relay/global-id.ts';
+import { startFanOut } from './fan-out.ts';
+import { createFrameEncoder, type PreviewOptions, type PreviewView } from './frames.ts';
+import { createLatestPreviews } from './latest-previews.ts';
+import { previewLimits } from './limits.ts';
+import { startLive } from './live.ts';
+import { createPreviewRequests } from './preview-requests.ts';
+import { createStates, type States } from './state.ts';
+import { createWaits, type Waits } from './wait.ts';
+import { type EventStream, type WatchOptions, watch } from './watch.ts';
+
+export type SubscriptionsOptions = {
+  readonly client: PrismaClient;
+  readonly events: Events;
+  readonly queue: Queue;
+  /** Requests of all users that may wait for their end at once. */
+  readonly maxOpenWaits: number;
+};
+
+/** What is watched: listens to the runners, also to those of the same process. */
+export type Subscriptions = {
+  readonly states: States;
+  readonly waits: Waits;
+  /** Preview encodings that were made since the start. */
+  readonly framesEncoded: number;
+  /** Rejects before anything is sent: NOT_FOUND, BAD_CURSOR. Leaving the iteration ends all that it held. */
+  watchGeneration(
+    viewer: Viewer,
+    globalId: string,
+    options: WatchOptions,
+    signal: AbortSignal,
+  ): Promise<EventStream>;
+  watchProject(
+    viewer: Viewer,
+    globalId: string,
+    options: WatchOptions,
+    signal: AbortSignal,
+  ): Promise<EventStream>;
+  watchViewer(viewer: Viewer, options: WatchOptions, signal: AbortSignal): Promise<EventStream>;
+  /** The newest frame of every image that is not finished yet. Counts as watching for a while. */
+  latestPreviews(
+    viewer: Viewer,
+    generation: Generation,
+    options: Pick<PreviewOptions, 'format' | 'maxSize'>,
+  ): Promise<PreviewView[]>;
+  close(): void;
+};
+
+export async function startSubscriptions(options: SubscriptionsOptions): Promise<Subscriptions> {
+  const { client, events, queue, maxOpenWaits } = options;
+  const estimate = createEstimate();
+  const frames = createFrameEncoder();
+  const live = await startLive(events, estimate);
+  const fanOut = await startFanOut({ client, events, onFrame: live.heardFrame });
+  const previewRequests = createPreviewRequests(events);
+  const states = createStates({ client, queue, live, estimate });
+  const latest = createLatestPreviews({ fanOut, frames, live, previewRequests });
+  const readLog = createLogReader(client);
+  const deps = { client, readLog, fanOut, previewRequests, live, states, estimate, frames };
+  const watchScope = (
+    viewer: Viewer,
+    scope: Scope,
+    watching: WatchOptions,
+    signal: AbortSignal,
+  ) => {
+    checkPreviews(watching.previews);
+    return watch(deps, viewer, { scope, options: watching, signal });
+  };
+  return {
+    states,
+    waits: createWaits({ client, fanOut, maxOpenWaits }),
+    get framesEncoded() {
+      return frames.framesEncoded;
+    },
+    async watchGeneration(viewer, globalId, watching, signal) {
+      const { id } = await mustFind(client, viewer, globalId);
+      return watchScope(viewer, { type: 'generation', id }, watching, signal);
+    },
+    async watchProject(viewer, globalId, watching, signal) {
+      const id = requireRowId('Project', globalId, ['projectId']);
+      const project = await client.project.findUnique({ where: { id, ownerId: viewer.id } });
+      if (project === null) throw new NotFound('a project', globalId, ['projectId']);
+      return watchScope(viewer, { type: 'project', id }, watching, signal);
+    },
+    async watchViewer(viewer, watching, signal) {
+      return watchScope(viewer, { type: 'owner', id: viewer.id }, watching, signal);
+    },
+    async latestPreviews(viewer, generation, wanted) {
+      checkWhole(['maxSize'], wanted.maxSize, previewLimits.maxSize);
+      return latest.read(viewer, generation, wanted);
+    },
+    close() {
+      latest.close();
+      previewRequests.close();
+      fanOut.close();
+      live.close();
+    },
+  };
+}
+
+function checkPreviews(previews: PreviewOptions | null): void {
+  if (previews === null) return;
+  checkWhole(['preview', 'everyMs'], previews.everyMs, previewLimits.everyMs);
+  checkWhole(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize);
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { append, readPage } from '../../src/services/event-log/log.ts';
+import { clearOldEvents, startRetention } from '../../src/services/maintenance/retention.ts';
+import { openTestDatabase, type TestDatabase } from '../support/database.ts';
+
+const day = 86_400;
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+});
+afterAll(() => database.close());
+
+/** A log of `ages`, in days, oldest number first. */
+async function logOf(ages: readonly number[]): Promise<{ ownerId: string; generationId: string }> {
+  const { client } = database;
+  const { id: ownerId } = await client.user.create({ data: { name: randomUUID() } });
+  const ids = { ownerId, projectId: randomUUID(), generationId: randomUUID() };
+  for (const age of ages) {
+    const number = await client.$transaction((tx) =>
+      append(tx, { ...ids, type: 'GenerationQueued' }),
+    );
+    await client.event.update({
+      where: { ownerId_number: { ownerId, number } },
+      data: { createdAt: new Date(Date.now() - age * day * 1000) },
+    });
+  }
+  return ids;
+}
+
+/** Undefined where some are gone. */
+async function numbersFrom(after: number, ownerId: string, filter = {}) {
+  const page = await readPage(database.client, ownerId, { after, upTo: 4, filter, limit: 10 });
+  return page?.events.map(({ number }) => Number(number));
+}
+
+describe('the retention of the event log', () => {
+  it('clears away what is older, keeps what is not, and a reader notices', async () => {
+    const { client } = database;
+    const { ownerId, generationId } = await logOf([3, 2, 0, 0]);
+    expect(await numbersFrom(0, ownerId)).toEqual([1, 2, 3, 4]);
+    const retention = startRetention({
+      client,
+      keepSeconds: day,
+      onError: (error) => expect.unreachable(String(error)),
+    });
+    await retention.stop();
+    expect(await numbersFrom(2, ownerId)).toEqual([3, 4]);
+    expect(await numbersFrom(4, ownerId)).toEqual([]);
+    for (const filter of [{}, { generationId }, { generationId: randomUUID() }]) {
+      expect(await numbersFrom(1, ownerId, filter)).toBeUndefined();
+    }
+    expect(await clearOldEvents(client, day)).toBe(0);
+  });
+
+  it('leaves no gap where a number says that it is younger than the next', async () => {
+    const { ownerId } = await logOf([2, 0, 2, 0]);
+    expect(await clearOldEvents(database.client, day)).toBe(3);
+    expect(await numbersFrom(3, ownerId)).toEqual([4]);
+    expect(await numbersFrom(1, ownerId)).toBeUndefined();
+  });
+});
