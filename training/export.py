@@ -17,8 +17,8 @@ from .painting import render
 from .sample import load
 from .scenery import TIMES
 from .settings import SETTINGS
+from .stages import STAGES
 from .things import COLORS, THINGS
-from .train_transformer import STAGES
 from .train_vae import to_tensor
 from .world import BINS, training_spec
 

@@ -30,8 +30,8 @@ def tokens(texts: list[str]) -> tuple[Tensor, Tensor]:
 
 
 class Latents:
-    def __init__(self, pixels: int, validation: bool = False):
-        self.rng = Random()
+    def __init__(self, pixels: int, validation: bool = False, rng: Random | None = None):
+        self.rng = rng or Random()
         by_bin: dict[tuple, list[dict]] = {}
         for path in sorted(folder(pixels).glob('*.pt')):
             if (int(path.stem) >= VALIDATION) == validation:

@@ -15,7 +15,8 @@ from torch import Tensor
 from . import checkpoint, tokenizer
 from .cache import VAE
 from .checkpoint import read_folder
-from .train_transformer import EXPORTED, Model
+from .objective import Model
+from .stages import EXPORTED
 from .vae import Vae
 
 

@@ -14,7 +14,8 @@ from .cache import final_vae
 from .captions import UNSEEN
 from .diffusion import dpmpp2m
 from .latents import tokens
-from .train_transformer import STAGES, Model, path
+from .objective import Model
+from .stages import STAGES, path
 from .vae import Vae
 
 

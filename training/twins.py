@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from .checkpoint import CORES
 
 
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
 class Twins:
     """Copies of a model that share its parameters and have gradients of their own."""
 
@@ -37,8 +41,8 @@ class Twins:
 
     @torch.no_grad()
     def collect(self, masters: Iterable[Tensor]):
-        """Put the mean of the gradients into the masters, in their precision, and clear it here."""
-        for master, *parameters in zip(masters, *(model.parameters() for model in self.models)):
+        """Put the mean of the gradients of what is trained into the masters, in their precision, and clear it here."""
+        for master, *parameters in zip(masters, *map(trained, self.models), strict=True):
             gradient = sum(parameter.grad.to(master.dtype) for parameter in parameters) / len(parameters)
             for parameter in parameters:
                 parameter.grad = None
