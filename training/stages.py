@@ -7,6 +7,7 @@ from . import checkpoint
 
 EXPORTED = checkpoint.RUNS / 'exported.pt'  # written by training.restore
 TEXT = checkpoint.RUNS / 'text.pt'  # written by training.train_text
+FEW_STEPS = checkpoint.RUNS / 'few-steps.pt'  # written by training.train_few_steps
 
 
 @dataclass(frozen=True)

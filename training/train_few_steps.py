@@ -17,10 +17,9 @@ from .latents import Batch, Latents, tokens
 from .lora import adapters_of, add_adapters
 from .sample import load
 from .objective import Model
-from .stages import STAGES
+from .stages import FEW_STEPS, STAGES
 from .twins import Twins
 
-PATH = checkpoint.RUNS / 'few-steps.pt'
 BATCH, RATE, AVERAGE = 8 * CORES, 1e-3, 0.95
 GUIDANCE, ORIGINAL_STEPS, SKIP = 3.0, 50, 20
 SIGMA_DATA, TIMESTEP_SCALE = 0.5, 10.0
@@ -92,7 +91,7 @@ def main():
     checkpoint.write_pid()
     distillation = Distillation(args.stage)
     student, target = distillation.student, distillation.target
-    state = checkpoint.load(PATH) or {'step': 0, 'minutes': 0.0}
+    state = checkpoint.load(FEW_STEPS) or {'step': 0, 'minutes': 0.0}
     masters = {name: p.detach().float().clone() for name, p in adapters_of(student).items()}
     average = {name: p.detach().clone() for name, p in masters.items()}
     optimizer = torch.optim.AdamW(masters.values(), lr=RATE, weight_decay=0, fused=True)
@@ -110,7 +109,7 @@ def main():
                 parameter.copy_(values[name])
 
     def save():
-        checkpoint.save(PATH, {'stage': args.stage, 'step': step, 'minutes': clock.minutes(), 'model': masters, 'ema': average, 'optimizer': optimizer.state_dict()})
+        checkpoint.save(FEW_STEPS, {'stage': args.stage, 'step': step, 'minutes': clock.minutes(), 'model': masters, 'ema': average, 'optimizer': optimizer.state_dict()})
 
     copy_back()
     latents = Latents(STAGES[args.stage].pixels)
