@@ -28,6 +28,7 @@ def load(stage: str, dtype: torch.dtype = torch.bfloat16) -> Model:
     return model.to(dtype).eval()
 
 
+@torch.no_grad()
 def load_few_steps(dtype: torch.dtype = torch.bfloat16) -> Model:
     """The stage that was distilled, with its adapters added in."""
     state = checkpoint.load(FEW_STEPS)
