@@ -13,7 +13,7 @@ from .transformer import DEPTH, WIDTH, Transformer
 from .world import HUES
 
 TAP = DEPTH // 2  # blocks before the label head
-LABEL_WEIGHT, WORD_WEIGHT = 0.1, 0.05
+LABEL_WEIGHT, WORD_WEIGHT = 0.1, 0.1
 CLASSES = len(THINGS) + 1, len(HUES) + 1, 2  # of a patch: thing, colour, and where in the thing it lies
 
 

@@ -14,7 +14,7 @@ from .twins import Twins
 from .world import sample_spec, training_spec
 
 PATH = checkpoint.RUNS / 'text.pt'
-BATCH, RATE = 128, 1.5e-3
+BATCH, RATE = 16 * CORES, 2e-3
 NAMES = ('thing', 'colour', 'count', 'place', 'setting', 'time')
 
 
@@ -29,8 +29,8 @@ class Reader(nn.Module):
         return self.t5(ids, ids != tokenizer.PAD)
 
 
-def batch(rng: Random, specs) -> tuple[Tensor, Tensor]:
-    return padded([training_caption(rng, specs(rng)) for _ in range(BATCH // CORES)])
+def batch(rng: Random, specs, size: int = BATCH // CORES) -> tuple[Tensor, Tensor]:
+    return padded([training_caption(rng, specs(rng)) for _ in range(size)])
 
 
 def losses(reader: Reader, captions: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -59,6 +59,10 @@ def main():
     reader = start()
     optimizer = torch.optim.AdamW(reader.parameters(), lr=RATE, weight_decay=0.01, fused=True)
     twins, rng, clock, step, means = Twins(reader), Random(), checkpoint.Clock(), 0, None
+
+    def save():
+        checkpoint.save(PATH, {'t5': reader.t5.state_dict(), 'head': reader.head.state_dict()})
+
     while (done := clock.minutes() / args.minutes) < 1:
         optimizer.param_groups[0]['lr'] = RATE * min(1, (step + 1) / 50, 0.02 + (1 - done) / 0.5)
         values = twins.backward(losses, [batch(rng, training_spec) for _ in range(CORES)])
@@ -66,11 +70,13 @@ def main():
         torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimizer.step()
         step += 1
-        means = [0.95 * mean + 0.05 * value for mean, value in zip(means or values, values)]
-        if step % 100 == 0:
+        means = [0.98 * mean + 0.02 * value for mean, value in zip(means or values, values)]
+        if step % 400 == 0:
             print(f'{clock.minutes():5.1f} min  captions {step * BATCH}  losses', *(f'{name} {mean:.3f}' for name, mean in zip(NAMES, means)), flush=True)
-    checkpoint.save(PATH, {'t5': reader.t5.state_dict(), 'head': reader.head.state_dict(), 'captions': step * BATCH})
-    ids, labels = batch(Random(1), sample_spec)
+        if clock.time_to_save():
+            save()
+    save()
+    ids, labels = batch(Random(1), sample_spec, 200)
     shares = reader.head.shares_right(reader(ids), labels)
     print('right on unseen captions:', *(f'{name} {100 * share:.1f} %' for name, share in zip(NAMES, shares)))
 
