@@ -12,8 +12,9 @@ from torch import Tensor
 from . import checkpoint
 from .diffusion import add_noise
 from .latents import Batch, Latents
+from .objective import Model
 from .sample import load
-from .train_transformer import STAGES, Model, path
+from .stages import STAGES, path
 
 
 @torch.no_grad()

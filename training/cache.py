@@ -1,10 +1,10 @@
-"""Render pictures and keep their latents: `python -m training.cache --pixels 128 --count 24000`; the same command goes on.
+"""Render pictures and keep their latents: `python -m training.cache --pixels 128 --count 30000`; the same command goes on.
 
 A shard holds pictures of one bin: latents, specs, and for every patch of the transformer what stands there.
 """
 
 import argparse
-import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -13,10 +13,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from . import checkpoint
-from .things import COLORS, THINGS
+from .painting import render, silhouettes
+from .things import THINGS
 from .train_vae import to_tensor
 from .vae import Vae
-from .world import BIN_SHARES, BINS, Spec, render, sample_spec, silhouettes, training_spec
+from .world import BIN_SHARES, BINS, HUES, Spec, sample_spec, training_spec
 
 VAE = checkpoint.RUNS / 'vae-final.pt'
 SHARD, VALIDATION = 500, 90_000  # pictures in a shard; number of the first shard that training does not see
@@ -34,7 +35,7 @@ def patch_labels(spec: Spec, placed, bin_, cells: int) -> tuple[np.ndarray, np.n
     for item, cover in zip(placed, silhouettes(spec, placed, bin_, cells)):
         group, here = spec.groups[item.group], cover > 0.3
         kinds[0][here] = 1 + list(THINGS).index(group.thing)
-        kinds[1][here] = 1 + list(COLORS).index(group.color)
+        kinds[1][here] = 1 + HUES.index(group.color)
         places[0][here] = ((x - item.x) / item.size)[here]
         places[1][here] = ((y - item.y) / item.size + 0.5)[here]
     return kinds, places
@@ -89,28 +90,28 @@ def final_vae() -> Vae:
 
 @torch.no_grad()
 def encode_shard(vae: Vae, number: int, pixels: int):
-    latents, specs, kinds, places = [], [], [], []
-    loader = DataLoader(Shard(number, pixels), batch_size=25, collate_fn=collate, num_workers=1)
-    for batch in loader:
+    shard, batches = Shard(number, pixels), []
+    for start in range(0, SHARD, 25):
+        images, specs, kinds, places = collate([shard[i] for i in range(start, start + 25)])
         with torch.autocast('cpu', torch.bfloat16):
-            latents.append(vae.encode(batch[0])[0].half())
-        specs += batch[1]
-        kinds.append(batch[2])
-        places.append(batch[3])
-    state = {'latents': torch.cat(latents), 'specs': specs, 'kinds': torch.from_numpy(np.concatenate(kinds)), 'places': torch.from_numpy(np.concatenate(places))}
+            batches.append((vae.encode(images)[0].half(), specs, kinds, places))
+    latents, specs, kinds, places = zip(*batches)
+    state = {'latents': torch.cat(latents), 'specs': sum(specs, []), 'kinds': torch.from_numpy(np.concatenate(kinds)), 'places': torch.from_numpy(np.concatenate(places))}
     checkpoint.save(folder(pixels) / f'{number:05}.pt', state)
+    print(f'shard {number}', flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--pixels', type=int, choices=(128, 256), required=True)
-    parser.add_argument('--count', type=int, default=24_000)
+    parser.add_argument('--count', type=int, default=30_000)
     args = parser.parse_args()
+    checkpoint.write_pid()
     vae = final_vae()
-    for number in [VALIDATION, *range(args.count // SHARD)]:
-        if not (folder(args.pixels) / f'{number:05}.pt').exists():
-            encode_shard(vae, number, args.pixels)
-            print(json.dumps({'shard': number}), flush=True)
+    missing = [n for n in (VALIDATION, *range(args.count // SHARD)) if not (folder(args.pixels) / f'{n:05}.pt').exists()]
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(checkpoint.CORES, initializer=lambda: torch.set_num_threads(1)) as pool:
+        list(pool.map(lambda number: encode_shard(vae, number, args.pixels), missing))
 
 
 if __name__ == '__main__':

@@ -10,17 +10,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import captions, t5, tokenizer, transformer, vae
+from . import captions, checkpoint, t5, tokenizer, transformer, vae
 from .cache import final_vae
 from .diffusion import SCHEDULER_CONFIG
+from .painting import render
 from .sample import load
-from .scenery import SETTINGS, TIMES
+from .scenery import TIMES
+from .settings import SETTINGS
+from .stages import STAGES
 from .things import COLORS, THINGS
-from .train_transformer import STAGES
 from .train_vae import to_tensor
-from .world import BINS, render, training_spec
+from .world import BINS, training_spec
 
-FOLDER = Path(__file__).parent.parent / 'models' / 'easel-mini'
+FOLDER = checkpoint.MODEL
 SHARD_BYTES = 14_000_000
 MAX_TOKENS = 64
 
@@ -73,13 +75,13 @@ def vocabulary() -> list[str]:
     names = [name for thing in THINGS.values() for name in thing.names]
     places = [phrase for setting in SETTINGS for phrase in captions.SETTING_PHRASES[setting]]
     times = [phrase for time in TIMES for phrase in captions.TIME_PHRASES[time]]
-    return [*names, *COLORS, 'one', 'two', 'three', 'left of', 'right of', 'above', 'below', *places, *times]
+    return [*names, *COLORS, 'one', 'two', 'three', 'left of', 'right of', 'above', 'below', 'in front of', 'behind', *places, *times]
 
 
 def easel_json(model: vae.Vae) -> dict:
     return {
         'title': 'Easel mini',
-        'description': 'A small PixArt-Sigma trained from nothing on a painted toy world: 24 things in ten colours, one to three of them, in eight places, at four times of day.',
+        'description': f'A small PixArt-Sigma trained from nothing on a procedural world: {len(THINGS)} things, many of them in ten colours, one to three at once, in ten places, at four times of day.',
         'license': 'Apache-2.0',
         'defaults': {'width': 256, 'height': 256, 'steps': 20, 'guidanceScale': 3, 'sampler': 'DPMPP_2M'},
         'sizes': [{'width': 16 * w, 'height': 16 * h} for h, w in BINS],

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from . import checkpoint, tokenizer
 from .cache import VALIDATION, folder
+from .caption_labels import labelled, padded, training_caption, words_of
 from .captions import caption
-
-EMPTY_SHARE, FILLER_SHARE = 0.1, 0.12
 
 
 @dataclass
@@ -18,6 +17,7 @@ class Batch:
     latents: Tensor  # (B, 4, h, w)
     ids: Tensor  # (B, S)
     mask: Tensor  # (B, S), true where a token stands
+    words: Tensor  # (B, S, 6) what each token says
     kinds: Tensor  # (B, 2, h / 2, w / 2) thing and colour
     places: Tensor  # (B, 2, h / 2, w / 2)
 
@@ -29,25 +29,9 @@ def tokens(texts: list[str]) -> tuple[Tensor, Tensor]:
     return ids, ids != tokenizer.PAD
 
 
-def with_fillers(rng: Random, text: str) -> str:
-    """Words that say nothing about the picture, so that the model learns to let them pass."""
-    words = text.split(' ')
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        nonsense = ''.join(rng.choice(tokenizer.LETTERS) for _ in range(rng.randint(3, 8)))
-        words.insert(rng.randint(0, len(words)), rng.choice(tokenizer.FILLERS) if rng.random() < 0.7 else nonsense)
-    return ' '.join(words)
-
-
-def training_caption(rng: Random, spec) -> str:
-    if rng.random() < EMPTY_SHARE:
-        return ''
-    text = caption(rng, spec)
-    return with_fillers(rng, text) if rng.random() < FILLER_SHARE else text
-
-
 class Latents:
-    def __init__(self, pixels: int, validation: bool = False):
-        self.rng = Random()
+    def __init__(self, pixels: int, validation: bool = False, rng: Random | None = None):
+        self.rng = rng or Random()
         by_bin: dict[tuple, list[dict]] = {}
         for path in sorted(folder(pixels).glob('*.pt')):
             if (int(path.stem) >= VALIDATION) == validation:
@@ -64,14 +48,17 @@ class Latents:
         if len(self.orders[which]) < size:
             self.orders[which] = torch.randperm(len(self.bins[which]['specs'])).tolist()
         rows = [self.orders[which].pop() for _ in range(size)]
-        texts = [training_caption(self.rng, self.bins[which]['specs'][row]) for row in rows]
-        return self._take(which, rows, texts)
+        return self._take(which, rows, [training_caption(self.rng, self.bins[which]['specs'][row]) for row in rows])
 
     def fixed(self, count: int) -> Batch:
         """The first pictures with one caption each, always the same."""
-        rng = Random(0)
-        return self._take(0, list(range(count)), [caption(rng, spec) for spec in self.bins[0]['specs'][:count]])
+        rng, captions = Random(0), []
+        for spec in self.bins[0]['specs'][:count]:
+            said = caption(rng, spec)
+            captions.append(labelled(spec, said, words_of(said.text, said.phrases)))
+        return self._take(0, list(range(count)), captions)
 
-    def _take(self, which: int, rows: list[int], texts: list[str]) -> Batch:
+    def _take(self, which: int, rows: list[int], captions: list) -> Batch:
         bin_ = self.bins[which]
-        return Batch(bin_['latents'][rows].float(), *tokens(texts), bin_['kinds'][rows].long(), bin_['places'][rows].float())
+        ids, words = padded(captions)
+        return Batch(bin_['latents'][rows].float(), ids, ids != tokenizer.PAD, words, bin_['kinds'][rows].long(), bin_['places'][rows].float())

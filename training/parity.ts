@@ -1,5 +1,5 @@
 /**
- * Easel's side of `parity.py`: one JSON job per line on standard input, one JSON answer per line on
+ * Easel's side of `parity/`: one JSON job per line on standard input, one JSON answer per line on
  * standard output. Tensors are files of little-endian float32. It only joins the engine's own doors.
  */
 import { readFile, writeFile } from 'node:fs/promises';

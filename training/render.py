@@ -7,8 +7,9 @@ from random import Random
 import numpy as np
 
 from .captions import caption
+from .painting import render
 from .sample import sheet
-from .world import render, training_spec
+from .world import training_spec
 
 
 def main():
@@ -22,7 +23,7 @@ def main():
     for i in range(args.count):
         spec = training_spec(rng)
         images.append(render(spec, rng.getrandbits(31))[0])
-        print(i, caption(rng, spec))
+        print(i, caption(rng, spec).text)
     sheet(np.stack(images), min(args.columns, args.count)).save(args.out)
 
 

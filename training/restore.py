@@ -1,49 +1,58 @@
 """Go on from the exported weights where `runs/` is lost: `python -m training.restore`.
 
-The VAE is as it was, and the 128 px stage starts from the exported transformer and text encoder, without its
-compression. Optimizer state and label head are not in the folder and start anew.
+The 128 px stage starts from the exported transformer and text encoder, without its compression; the rows of words that
+the vocabulary still holds keep their embedding. Optimizer state and heads are not in the folder and start anew. The VAE
+is taken as it is with `--vae`; without, it is trained on with `python -m training.train_vae --from-exported`.
 """
 
 import argparse
 from pathlib import Path
 
+import sentencepiece
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from . import checkpoint
+from . import checkpoint, tokenizer
 from .cache import VAE
-from .export import FOLDER
-from .train_transformer import EXPORTED, Model
+from .checkpoint import read_folder
+from .objective import Model
+from .stages import EXPORTED
 from .vae import Vae
 
 
-def read(folder: Path) -> dict[str, Tensor]:
-    return {name: tensor.float() for file in sorted(folder.glob('*.safetensors')) for name, tensor in load_file(file).items()}
+def with_rows_moved(embedding: Tensor, old: sentencepiece.SentencePieceProcessor, fresh: Tensor) -> Tensor:
+    """The embedding in the order of today's vocabulary; new words keep their fresh rows."""
+    moved = fresh.clone()
+    for row, (piece, *_) in enumerate(tokenizer.pieces()):
+        if (before := old.piece_to_id(piece)) != tokenizer.UNKNOWN:
+            moved[row] = embedding[before]
+    return moved
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--folder', type=Path, default=FOLDER)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--folder', type=Path, default=checkpoint.MODEL)
+    parser.add_argument('--vae', action='store_true', help='take the VAE as final, too')
     args = parser.parse_args()
-
-    vae = Vae()
-    vae.load_state_dict(read(args.folder / 'vae'))
-    checkpoint.save(VAE, {'vae': vae.state_dict()})
+    if args.vae:
+        vae = Vae()
+        vae.load_state_dict(read_folder(args.folder / 'vae'))
+        checkpoint.save(VAE, {'vae': vae.state_dict()})
 
     model = Model()
-    exported = {
-        **{f'transformer.{name}': tensor for name, tensor in read(args.folder / 'transformer').items()},
-        **{f't5.{name}': tensor for name, tensor in read(args.folder / 'text_encoder').items()},
-    }
     wanted = model.state_dict()
+    exported = {
+        **{f'transformer.{name}': tensor for name, tensor in read_folder(args.folder / 'transformer').items()},
+        **{f't5.{name}': tensor for name, tensor in read_folder(args.folder / 'text_encoder').items()},
+    }
+    old = sentencepiece.SentencePieceProcessor(model_file=str(args.folder / 'tokenizer' / 'spiece.model'))
+    exported['t5.shared.weight'] = with_rows_moved(exported['t5.shared.weight'], old, wanted['t5.shared.weight'])
     known = {name: tensor for name, tensor in exported.items() if name in wanted}
-    missing = [name for name in wanted if name not in known and not name.startswith('labels.')]
+    missing = [name for name in wanted if name not in known and not name.startswith(('labels.', 'words.'))]
     if missing:
         raise SystemExit(f'{args.folder} lacks {len(missing)} tensors, for one {missing[0]}')
     checkpoint.save(EXPORTED, {'ema': wanted | known})
-    dropped = sorted(name for name in exported if name not in wanted)
-    print(f'{len(known)} tensors to {EXPORTED.name}; left out: {len(dropped)} of the compression')
+    print(f'{len(known)} tensors to {EXPORTED.name}; left out: {len(exported) - len(known)} of the compression')
 
 
 if __name__ == '__main__':

@@ -11,14 +11,17 @@ from torch import Tensor
 
 from . import checkpoint
 from .cache import final_vae
-from .captions import TEST_CAPTIONS
-from .diffusion import dpmpp2m
+from .captions import UNSEEN
+from .diffusion import dpmpp2m, lcm
 from .latents import tokens
-from .train_transformer import STAGES, Model, path
+from .lora import adapters_of, add_adapters, merged
+from .objective import Model
+from .stages import FEW_STEPS, STAGES, path
 from .vae import Vae
 
 
 def load(stage: str, dtype: torch.dtype = torch.bfloat16) -> Model:
+    """A stage's moving average."""
     state = checkpoint.load(path(stage))
     model = Model(state['compressed'])
     model.load_state_dict(state['ema'])
@@ -26,8 +29,24 @@ def load(stage: str, dtype: torch.dtype = torch.bfloat16) -> Model:
 
 
 @torch.no_grad()
-def latents_for(model: Model, captions: list[str], seeds: list[int], height: int, width: int, guidance: float, steps: int = 20) -> Tensor:
+def load_few_steps(dtype: torch.dtype = torch.bfloat16) -> Model:
+    """The stage that was distilled, with its adapters added in."""
+    state = checkpoint.load(FEW_STEPS)
+    adapted = add_adapters(load(state['stage'], torch.float32))
+    for name, parameter in adapters_of(adapted).items():
+        parameter.copy_(state['ema'][name])
+    model = load(state['stage'], torch.float32)
+    model.load_state_dict(merged(adapted))
+    return model.to(dtype)
+
+
+@torch.no_grad()
+def latents_for(model: Model, captions: list[str], seeds: list[int], height: int, width: int, guidance: float, steps: int = 20, few_steps: bool = False) -> Tensor:
     noise = torch.stack([torch.randn(4, height // 8, width // 8, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    if few_steps:
+        ids, mask = tokens(captions)
+        states = model.t5(ids, mask)
+        return lcm(lambda x, t: model.transformer(x, torch.full((len(x),), t), states, mask)[:, :4].float(), noise, steps)
     ids, mask = tokens([''] * len(captions) + captions)
     caption = model.t5(ids, mask)  # unconditional first
 
@@ -58,18 +77,20 @@ def main():
     parser.add_argument('--count', type=int, default=24)
     parser.add_argument('--columns', type=int, default=8)
     parser.add_argument('--guidance', type=float, default=3.0)
+    parser.add_argument('--few-steps', action='store_true', help='four steps of the distilled model, without guidance')
     parser.add_argument('--prompt', action='append', help='instead of the test captions')
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--folder', type=Path, help='also one PNG for each test caption, for evaluate')
     args = parser.parse_args()
-    rows = json.loads(TEST_CAPTIONS.read_text())[: args.count]
+    rows = json.loads(UNSEEN.read_text())[: args.count]
     captions, seeds = [row['caption'] for row in rows], [row['seed'] for row in rows]
     if args.prompt:
         captions, seeds = args.prompt, list(range(1, len(args.prompt) + 1))
     side = args.pixels or STAGES[args.stage].pixels
-    model, vae, made = load(args.stage), final_vae(), []
+    model = load_few_steps() if args.few_steps else load(args.stage)
+    steps, vae, made = 4 if args.few_steps else 20, final_vae(), []
     for i in range(0, len(captions), 8):
-        made.append(pictures(vae, latents_for(model, captions[i : i + 8], seeds[i : i + 8], side, side, args.guidance)))
+        made.append(pictures(vae, latents_for(model, captions[i : i + 8], seeds[i : i + 8], side, side, args.guidance, steps, args.few_steps)))
     images = np.concatenate(made)
     sheet(images, min(args.columns, len(images))).save(args.out)
     for i, text in enumerate(captions):
@@ -77,7 +98,7 @@ def main():
     if args.folder:
         args.folder.mkdir(parents=True, exist_ok=True)
         for i, image in enumerate(images):
-            Image.fromarray(image).save(args.folder / f'{i:03}.png')
+            Image.fromarray(image).save(args.folder / f'{i:04}.png')
 
 
 if __name__ == '__main__':

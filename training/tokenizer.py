@@ -7,19 +7,16 @@ The words of the captions are pieces of their own; any other word falls apart in
 import base64
 import io
 import json
-import re
 import struct
 from functools import cache
 from pathlib import Path
-from random import Random
 
 import sentencepiece
 
-from .captions import caption
-from .world import sample_spec
+from . import captions
 
 MODEL = Path(__file__).parent / 'runs' / 'spiece.model'
-ROWS = 512  # of the embedding; the pieces are fewer
+ROWS = 1024  # of the embedding; the pieces are fewer
 PAD, END, UNKNOWN = 0, 1, 2
 SPACE = '\u2581'
 
@@ -40,10 +37,7 @@ NORMAL, UNKNOWN_TYPE, CONTROL = 1, 2, 3
 
 
 def words() -> list[str]:
-    rng, found = Random(7), set(FILLERS)
-    for _ in range(20_000):
-        found.update(re.findall(r'[a-z]+', caption(rng, sample_spec(rng))))
-    return sorted(found)
+    return sorted({*captions.words(), *FILLERS})
 
 
 def pieces() -> list[tuple[str, float, int]]:
@@ -168,6 +162,12 @@ def processor() -> sentencepiece.SentencePieceProcessor:
     if not MODEL.exists():
         write(MODEL.parent)
     return sentencepiece.SentencePieceProcessor(model_file=str(MODEL))
+
+
+@cache
+def pieces_of(word: str) -> list[int]:
+    """The ids of one word; pieces never reach over a space."""
+    return processor().encode(word)
 
 
 def encode(text: str) -> list[int]:

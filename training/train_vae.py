@@ -1,4 +1,7 @@
-"""Train the VAE on rendered pictures: `python -m training.train_vae --minutes 22`; the same command goes on."""
+"""Train the VAE on rendered pictures: `python -m training.train_vae --minutes 40`; the same command goes on.
+
+With `--from-exported`, the first start takes the weights of the exported folder.
+"""
 
 import argparse
 import math
@@ -11,18 +14,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from . import checkpoint
+from .checkpoint import CORES
 from .muon import Muon
+from .painting import render
+from .twins import Twins
 from .vae import Vae
-from .world import render, sample_spec, training_spec
+from .world import sample_spec, training_spec
 
 PATH = checkpoint.RUNS / 'vae.pt'
-CROP, BATCH = 128, 4
-MUON_RATE, ADAM_RATE = 6e-3, 1e-3
+EXPORTED = checkpoint.MODEL / 'vae'
+CROP, BATCH = 128, 4 * CORES
+MUON_RATE, ADAM_RATE = 1e-3, 3e-4
 KL_WEIGHT, GRADIENT_WEIGHT = 5e-4, 0.5
 
 
 class Crops(IterableDataset):
-    """Half 128 px pictures, half crops of 256 px ones."""
+    """From each rendered 256 px picture two crops, taken where there is much to see, and the whole at 128 px."""
 
     def __init__(self, seed: int):
         self.seed = seed
@@ -30,10 +37,15 @@ class Crops(IterableDataset):
     def __iter__(self):
         rng = Random(self.seed)
         while True:
-            pixels = rng.choice((128, 256))
-            picture, _ = render(training_spec(rng), rng.getrandbits(31), (16, 16), pixels)
-            y, x = (rng.randrange(pixels - CROP + 1) for _ in range(2))
-            yield to_tensor(picture[y : y + CROP, x : x + CROP])
+            picture = to_tensor(render(training_spec(rng), rng.getrandbits(31))[0])
+            for _ in range(2):
+                yield max((self.crop(rng, picture) for _ in range(2)), key=lambda crop: sum(e.abs().mean() for e in edges(crop)))
+            yield F.avg_pool2d(picture, 2)
+
+    @staticmethod
+    def crop(rng: Random, picture: Tensor) -> Tensor:
+        y, x = (rng.randrange(side - CROP + 1) for side in picture.shape[1:])
+        return picture[:, y : y + CROP, x : x + CROP]
 
 
 def to_tensor(picture: np.ndarray) -> Tensor:
@@ -73,22 +85,35 @@ def optimizers_of(vae: Vae) -> tuple[Muon, torch.optim.AdamW]:
     return Muon(matrices, lr=MUON_RATE), torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=0)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--minutes', type=float, default=22, help='in all, resumed time included')
-    args = parser.parse_args()
-    torch.manual_seed(0)
-    vae = Vae()
-    optimizers = optimizers_of(vae)
-    state = checkpoint.load(PATH) or {'step': 0, 'minutes': 0.0}
-    if state['step']:
+def start(from_exported: bool) -> tuple[Vae, dict]:
+    """The network and the state of the checkpoint, if there is one."""
+    vae, state = Vae(), checkpoint.load(PATH)
+    if state:
         vae.load_state_dict(state['vae'])
-        for optimizer, saved in zip(optimizers, state['optimizers']):
-            optimizer.load_state_dict(saved)
-    step, clock, mean_loss = state['step'], checkpoint.Clock(state['minutes']), None
+    elif from_exported:
+        vae.load_state_dict(checkpoint.read_folder(EXPORTED))
+    return vae, state or {'step': 0, 'minutes': 0.0, 'optimizers': []}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--minutes', type=float, default=40, help='in all, resumed time included')
+    parser.add_argument('--from-exported', action='store_true', help='start from models/easel-mini/vae instead of from nothing')
+    args = parser.parse_args()
+    checkpoint.write_pid()
+    vae, state = start(args.from_exported)
+    optimizers = optimizers_of(vae)
+    for optimizer, saved in zip(optimizers, state['optimizers']):
+        optimizer.load_state_dict(saved)
+    twins, step, clock, mean_loss = Twins(vae), state['step'], checkpoint.Clock(state['minutes']), None
+    torch.manual_seed(step)
 
     def save():
         checkpoint.save(PATH, {'step': step, 'minutes': clock.minutes(), 'vae': vae.state_dict(), 'optimizers': [o.state_dict() for o in optimizers]})
+
+    def autocast_losses(model: Vae, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast('cpu', torch.bfloat16):
+            return losses(model, pixels)
 
     for pixels in DataLoader(Crops(seed=step + 1), batch_size=BATCH, num_workers=1, prefetch_factor=4):
         done = clock.minutes() / args.minutes
@@ -97,16 +122,13 @@ def main():
         pace = min(1, (step + 1) / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         for optimizer, rate in zip(optimizers, (MUON_RATE, ADAM_RATE)):
             optimizer.param_groups[0]['lr'] = rate * pace
-        with torch.autocast('cpu', torch.bfloat16):
-            loss, mse = losses(vae, pixels)
-        vae.zero_grad(set_to_none=True)
-        loss.backward()
+        (mse,) = twins.backward(autocast_losses, pixels.chunk(CORES))
+        twins.collect(vae.parameters())
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
+        twins.map(lambda optimizer: optimizer.step(), optimizers)
         step += 1
-        mean_loss = mse.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * mse.item()
-        if step % 100 == 0:
+        mean_loss = mse if mean_loss is None else 0.98 * mean_loss + 0.02 * mse
+        if step % 50 == 0:
             print(f'{clock.minutes():6.1f} min  step {step}  crops {step * BATCH}  psnr {10 * math.log10(4 / mean_loss):.2f}', flush=True)
         if clock.time_to_save():
             save()

@@ -42,12 +42,12 @@ CONFIG = {
 
 
 @cache
-def positions(rows: int, columns: int) -> Tensor:
+def positions(rows: int, columns: int, span: float = POSITION_SPAN) -> Tensor:
     """(rows * columns, width): the column's half first, as in the original."""
     frequencies = 10_000 ** -(torch.arange(WIDTH // 4, dtype=torch.float64) / (WIDTH // 4))
 
     def axis(cells: int) -> Tensor:
-        angles = (POSITION_SPAN * torch.arange(cells, dtype=torch.float64) / cells)[:, None] * frequencies
+        angles = (span * torch.arange(cells, dtype=torch.float64) / cells)[:, None] * frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
     column, row = axis(columns)[None, :].expand(rows, -1, -1), axis(rows)[:, None].expand(-1, columns, -1)
@@ -81,11 +81,12 @@ class Attention(nn.Module):
         if compressed:
             self.add_compression()
 
-    def add_compression(self):
-        """Keys and values of 2 x 2 tokens become one; it starts as their average."""
+    def add_compression(self, averaging: bool = True):
+        """Keys and values of 2 x 2 tokens become one; at first their average, or else a random mixture."""
         self.sr = nn.Conv2d(WIDTH, WIDTH, 2, stride=2, groups=WIDTH)
-        nn.init.constant_(self.sr.weight, 0.25)
-        nn.init.zeros_(self.sr.bias)
+        if averaging:
+            nn.init.constant_(self.sr.weight, 0.25)
+            nn.init.zeros_(self.sr.bias)
         self.norm = nn.LayerNorm(WIDTH, eps=1e-5)
 
     def compress(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -134,6 +135,7 @@ def mlp(inputs: int, outputs: int) -> nn.Module:
 class Transformer(nn.Module):
     def __init__(self, compressed: bool = False):
         super().__init__()
+        self.span = POSITION_SPAN
         self.pos_embed = nn.Module()
         self.pos_embed.proj = nn.Conv2d(CHANNELS, WIDTH, PATCH, stride=PATCH)
         self.adaln_single = nn.Module()
@@ -156,16 +158,16 @@ class Transformer(nn.Module):
             nn.init.normal_(layer.weight, std=0.02)
         nn.init.zeros_(self.proj_out.weight)
 
-    def add_compression(self):
-        for i in COMPRESSED:
-            self.transformer_blocks[i].attn1.add_compression()
+    def add_compression(self, layers: tuple[int, ...] = COMPRESSED, averaging: bool = True):
+        for i in layers:
+            self.transformer_blocks[i].attn1.add_compression(averaging)
 
     def forward(self, latents: Tensor, timesteps: Tensor, caption: Tensor, mask: Tensor, tap: int | None = None):
         """(B, 4, h, w) to (B, 8, h, w): noise, then variance. With `tap`, also the tokens after so many blocks."""
         dtype = self.proj_out.weight.dtype
         x = self.pos_embed.proj(latents.to(dtype))
         grid = x.shape[2:]
-        x = x.flatten(2).transpose(1, 2) + positions(*grid).to(dtype)  # (B, N, D)
+        x = x.flatten(2).transpose(1, 2) + positions(*grid, self.span).to(dtype)  # (B, N, D)
         embedder = self.adaln_single.emb.timestep_embedder
         embedded = embedder.linear_2(F.silu(embedder.linear_1(sinusoid(timesteps).to(dtype))))  # (B, D)
         time = self.adaln_single.linear(F.silu(embedded)).unflatten(1, (6, WIDTH))

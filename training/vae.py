@@ -1,6 +1,5 @@
 """AutoencoderKL: 8 x 8 pixels to one cell of 4 channels. Module names are the official key names."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
