@@ -25,7 +25,7 @@ test.each(['12.22.12', '18.20.4', '20.18.3', '22.11.0'])(
   },
 );
 
-test('is written so that an old Node can read it', async () => {
+test('is written in ES5, so that an old Node can parse it', async () => {
   const source = readFileSync(boot, 'utf8');
   // Refuses what ES5 does not have; import() is older than every Node that gets this far.
   const { warnings } = await transform(source, {
@@ -35,7 +35,7 @@ test('is written so that an old Node can read it', async () => {
   expect(warnings).toEqual([]);
 });
 
-test('a command that is not there, and one that refuses, end with one sentence', () => {
+test('an unknown command, and a refused argument, end with one sentence', () => {
   const unknown = run(['frobnicate']);
   expect(unknown.status).toBe(1);
   expect(unknown.lines.at(-1)).toContain('but got "frobnicate"');
@@ -46,7 +46,7 @@ test('a command that is not there, and one that refuses, end with one sentence',
   );
 });
 
-test('every script of package.json that it serves is a command', async () => {
+test('every script of package.json is a command', async () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
   const served = Object.values<string>(scripts).flatMap(
     (line) => /^node scripts\/boot\.cjs (\w+)$/.exec(line)?.[1] ?? [],

@@ -12,7 +12,7 @@ function problemsOf(env: Record<string, string>): string {
   return 'none';
 }
 
-test('an empty environment is enough, and stays on loopback', () => {
+test('an empty environment is valid, and listens on loopback', () => {
   const config = loadConfig({});
   expect(config).toMatchObject({
     host: '127.0.0.1',
@@ -24,11 +24,11 @@ test('an empty environment is enough, and stays on loopback', () => {
   expect(Object.isFrozen(config)).toBe(true);
 });
 
-test('an empty variable is one that is not set', () => {
+test('an empty variable counts as not set', () => {
   expect(loadConfig({ PORT: '', DATABASE_URL: '' }).port).toBe(4000);
 });
 
-test('every problem is named, not the first one alone', () => {
+test('every problem is listed, not only the first', () => {
   const message = problemsOf({
     PORT: '99999',
     THREADS: 'many',
@@ -39,7 +39,7 @@ test('every problem is named, not the first one alone', () => {
   expect(message).toContain('PORT is "99999": expected at most 65535');
 });
 
-test('beyond loopback without authentication is refused, unless allowed in so many words', () => {
+test('listening beyond loopback without authentication is refused unless explicitly allowed', () => {
   for (const HOST of ['0.0.0.0', '::', '192.168.1.4', 'easel.example.com']) {
     expect(problemsOf({ HOST })).toContain('without authentication Easel listens on loopback only');
     expect(loadConfig({ HOST, ALLOW_UNAUTHENTICATED: 'true' }).host).toBe(HOST);
@@ -91,6 +91,6 @@ test('a password in DATABASE_URL is not repeated in the message', () => {
   expect(message).not.toContain('secret');
 });
 
-test('every key says why it is there', () => {
+test('every key has a description', () => {
   expect(configKeys.filter(({ reason }) => reason.length < 10)).toEqual([]);
 });

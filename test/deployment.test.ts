@@ -53,7 +53,7 @@ describe('the Dockerfile', () => {
     }
   });
 
-  it('keeps what must not travel out of the image', () => {
+  it('excludes what does not belong into the image', () => {
     const ignored = read('.dockerignore').split('\n');
     for (const name of ['.git', 'node_modules', 'dist', 'data']) expect(ignored).toContain(name);
   });
@@ -65,7 +65,7 @@ describe('the Dockerfile', () => {
     expect(all('RUN')).toContain('npm ci');
   });
 
-  it('runs the compiled program as process 1, without rights', () => {
+  it('runs the compiled program as process 1, without root rights', () => {
     expect(JSON.parse(all('CMD').at(-1) ?? '')).toEqual(['node', 'dist/main.js']);
     expect(existsSync(pathOf('src/main.ts'))).toBe(true);
     expect(all('ENTRYPOINT')).toEqual([]);
@@ -80,7 +80,7 @@ describe('the Dockerfile', () => {
     expect(JSON.parse(read('package.json')).engines.node).toBe('^20.19 || ^22.12 || >=24');
   });
 
-  it('asks the port that it exposes whether it is ready', () => {
+  it('has a health check on the port that it exposes', () => {
     expect(all('EXPOSE')).toEqual(['4000']);
     const [check = ''] = all('HEALTHCHECK');
     const command: unknown = JSON.parse(check.slice(check.indexOf('[')));

@@ -38,7 +38,7 @@ describe('the rules of imports', () => {
 
   afterAll(() => rm(copy, { recursive: true, force: true }));
 
-  it('are kept, and were asked of every file there is', async () => {
+  it('hold, and were checked for every file', async () => {
     const report = await cruise(root);
     const seen = report.modules.map(({ source }) => source).filter(isOurs);
     const there = (await readdir(join(root, 'src'), { recursive: true }))
@@ -48,11 +48,11 @@ describe('the rules of imports', () => {
     expect(seen.sort()).toEqual(there.sort());
   });
 
-  it('let no folders import each other in a circle, types included', async () => {
+  it('find no circle of folders, type imports included', async () => {
     expect(folderCycles(await cruise(root))).toEqual([]);
   });
 
-  it('leave the environment to the configuration and the commands', async () => {
+  it('allow process.env only in the configuration and the commands', async () => {
     const names = await readdir(join(root, 'src'), { recursive: true });
     const readers: string[] = [];
     for (const name of names.filter((one) => one.endsWith('.ts') && isOurs(`src/${one}`))) {
@@ -64,7 +64,7 @@ describe('the rules of imports', () => {
     );
   });
 
-  it('find what is forbidden: backwards, around, and past a fence', async () => {
+  it('find a forbidden import, a cycle and a reserved package', async () => {
     await writeFile(
       join(copy, 'src/inference/forbidden.ts'),
       `import '../services/access/viewer.ts';\nimport 'sharp';\n`,

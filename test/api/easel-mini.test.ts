@@ -26,7 +26,7 @@ async function draw(settings: object) {
 }
 
 describe('the embedded model', () => {
-  it('says what it knows and what it can do', async () => {
+  it('is listed with its vocabulary, sizes and defaults', async () => {
     const { models } = await server.gql(`{ models {
       name available parameters vocabulary maxPromptTokens sizes { width height }
     } }`);

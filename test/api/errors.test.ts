@@ -148,7 +148,7 @@ describe('an error', () => {
     await client.dispose();
   });
 
-  it('has a code also past the number of errors that GraphQL counts', async () => {
+  it('has a code also beyond the number of errors that GraphQL reports', async () => {
     const ids = Array.from({ length: 60 }, () => ({}));
     const { errors } = await server.post('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
       ids,
@@ -159,14 +159,14 @@ describe('an error', () => {
     );
   });
 
-  it('says what was expected, what came, and where', async () => {
+  it('states what was expected, the value and the path', async () => {
     const { errors } = await server.post(generate, { input: { settings: { prompt, steps: 101 } } });
     expect(errors[0]?.message).toMatch(/^Expected .*100.*, but got 101/);
     expect(errors[0]?.extensions).toMatchObject({ min: 1, max: 100, got: 101 });
     expect(errors[0]?.extensions['path']).toEqual(expect.arrayContaining(['settings', 'steps']));
   });
 
-  it('does not take the neighbours in the same request with it', async () => {
+  it('leaves the other fields of the same request intact', async () => {
     const { data, errors } = await server.post(
       'mutation { bad: createProject(input: { name: "" }) { project { id } } good: createProject(input: { name: "Good" }) { project { name } } }',
     );
@@ -174,7 +174,7 @@ describe('an error', () => {
     expect(data).toEqual({ bad: null, good: { project: { name: 'Good' } } });
   });
 
-  it('of a kind that nobody foresaw is masked, with an id that the log has', async () => {
+  it('that is unexpected is masked, with a request id that is also logged', async () => {
     const { client } = server.app.database;
     await client.$executeRawUnsafe('ALTER TABLE "Project" RENAME TO "ProjectGone"');
     try {
@@ -188,7 +188,7 @@ describe('an error', () => {
   });
 });
 
-describe('a request that is no GraphQL', () => {
+describe('a request that is not GraphQL', () => {
   const graphql = () => `${server.url}/graphql`;
   const json = { 'content-type': 'application/json' };
 
@@ -217,7 +217,7 @@ describe('a request that is no GraphQL', () => {
     expect(errors[0]?.extensions.code).toBe('BAD_REQUEST');
   });
 
-  it('tells where there is nothing', async () => {
+  it('is 404 with the known paths for an unknown path', async () => {
     const response = await fetch(`${server.url}/nothing`);
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({
@@ -227,7 +227,7 @@ describe('a request that is no GraphQL', () => {
 });
 
 describe('a WebSocket', () => {
-  it('that talks nonsense is closed, and the others stay', async () => {
+  it('is closed after an invalid message, and others stay open', async () => {
     const client = server.socketClient();
     const socket = new WebSocket(
       server.url.replace('http', 'ws').concat('/graphql'),
@@ -240,7 +240,7 @@ describe('a WebSocket', () => {
     expect(await errorsOf(client, '{ nothing }')).toHaveLength(1);
   });
 
-  it('that sends more than a message may hold is closed', async () => {
+  it('is closed with 1009 after a message that is too large', async () => {
     const socket = new WebSocket(
       `${server.url.replace('http', 'ws')}/graphql`,
       'graphql-transport-ws',

@@ -10,7 +10,7 @@ import { copyDataFolder } from '../support/database.ts';
 import { standIn } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
 
-it('leaves nothing behind that goes on: no timer, no owner of the data folder', async () => {
+it('leaves no timer and no owner of the data folder behind', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'easel-failed-'));
   onTestFinished(() => rmSync(dataDir, { recursive: true }));
   await copyDataFolder(dataDir);

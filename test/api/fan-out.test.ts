@@ -31,7 +31,7 @@ async function queriesWith(count: number): Promise<number> {
   return queries.filter(({ text }) => ofTheStream.test(text)).length;
 }
 
-it('many viewers of one thing read the log and its row together', async () => {
+it('subscribers of the same generation share one read of the log and of the row', async () => {
   await queriesWith(1); // The first one meets a cold runner.
   const [one, twenty] = [await queriesWith(1), await queriesWith(20)];
   expect(twenty).toBeLessThan(5 * one); // Each for itself, it would be twenty times as many.

@@ -44,7 +44,7 @@ const events = `subscription ($id: ID!, $after: Cursor) {
 }`;
 
 describe('a generation', () => {
-  it('is queued, followed live, and its image fetched', async () => {
+  it('is queued, followed over a subscription, and its image downloaded', async () => {
     const { generate: queued } = await server.gql(generate, { input: { settings } });
     expect(queued.generation.status).toBe('QUEUED');
     const { id, eventCursor } = queued.generation;
@@ -67,7 +67,7 @@ describe('a generation', () => {
     expect(sniff(png)).toEqual({ format: 'PNG', width: 64, height: 64 });
   });
 
-  it('is in its image: the words, the settings, the checksums, and that a model drew it', async () => {
+  it('is described in the metadata of its image: prompt, settings, checksums, and that it is generated', async () => {
     const input = { settings: { ...settings, seed: '8', sampler: 'DPMPP_2M' }, waitSeconds: 60 };
     const { generation } = (await server.gql(generate, { input })).generate;
     const [image] = generation.images;
@@ -96,7 +96,7 @@ describe('a generation', () => {
     expect(thumbHashToApproximateAspectRatio(hash)).toBe(1);
   });
 
-  it('can be waited for without a subscription', async () => {
+  it('is returned finished with waitSeconds', async () => {
     const input = { settings: { ...settings, count: 2 }, waitSeconds: 60 };
     const { generation } = (await server.gql(generate, { input })).generate;
     expect(generation.status).toBe('SUCCEEDED');
@@ -122,7 +122,7 @@ describe('a generation', () => {
     expect(a!.equals(b!)).toBe(true);
   });
 
-  it('answers a repeated idempotency key with the first one, and refuses another input', async () => {
+  it('is returned again for the same idempotency key, and another input with that key is refused', async () => {
     const input = { settings, idempotencyKey: 'one intent' };
     const first = await server.gql(generate, { input });
     const again = await server.gql(generate, { input });
@@ -134,7 +134,7 @@ describe('a generation', () => {
     expect(data.generate).toBeNull();
   });
 
-  it('goes on for a subscriber after the last cursor that it had', async () => {
+  it('sends a subscriber that reconnects the events after its cursor', async () => {
     const { generation } = (await server.gql(generate, { input: { settings, waitSeconds: 60 } }))
       .generate;
     const whole = await all(
@@ -146,14 +146,14 @@ describe('a generation', () => {
     expect(since(rest)).toEqual(since(whole.slice(2)));
   });
 
-  it('tells a late subscriber how it ended, and ends', async () => {
+  it('sends a late subscriber the final event, and ends the subscription', async () => {
     const { generation } = (await server.gql(generate, { input: { settings, waitSeconds: 60 } }))
       .generate;
     const seen = await all(server.subscribe(events, { id: generation.id }));
     expect(seen.map(({ __typename }) => __typename)).toEqual(['GenerationSucceeded']);
   });
 
-  it('is not there for somebody who has no such id', async () => {
+  it('is not found by an unknown id', async () => {
     const id = Buffer.from(`Generation:${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}`).toString(
       'base64url',
     );
@@ -167,7 +167,7 @@ describe('a generation', () => {
 });
 
 describe('the models', () => {
-  it('leave out folders that are none, with a line in the log', async () => {
+  it('do not include folders that are no models, which are logged', async () => {
     const models = mkdtempSync(join(tmpdir(), 'easel-models-'));
     writeRandomModel(join(models, 'random'));
     mkdirSync(join(models, 'notes'));
@@ -185,7 +185,7 @@ describe('the models', () => {
     rmSync(models, { recursive: true });
   });
 
-  it('are listed and drawn with as their folders are now', async () => {
+  it('are listed and used as their folders are now', async () => {
     const list = async () => {
       const { models } = await server.gql('{ models { name available } }');
       return models.map(
@@ -204,7 +204,7 @@ describe('the models', () => {
     expect(await list()).not.toContain('owner/added true');
   });
 
-  it('are listed with what may be asked of them', async () => {
+  it('are listed with their limits and defaults', async () => {
     const { models } = await server.gql(
       '{ models { id name isDefault available unavailableReason kinds samplers vocabulary limits { maxSteps maxCount } defaults { width } sizes { width height } } }',
     );

@@ -17,7 +17,7 @@ afterAll(() => server.close());
 const page = () => fetch(`${server.url}/graphql`, { headers: { accept: 'text/html,*/*;q=0.8' } });
 
 describe('the API explorer', () => {
-  it('is served whole from here, and may load nothing from elsewhere', async () => {
+  it('is served from this server alone, and its policy forbids other hosts', async () => {
     const response = await page();
     const html = await response.text();
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
@@ -35,7 +35,7 @@ describe('the API explorer', () => {
     }
   });
 
-  it('finds every script, style, font and worker that it names', async () => {
+  it('has every script, style, font and worker that it refers to', async () => {
     const missing: string[] = [];
     const seen = new Set<string>();
     const visit = async (text: string): Promise<void> => {
@@ -52,7 +52,7 @@ describe('the API explorer', () => {
     expect([...seen].filter((file) => /(editor|json|graphql)\.worker/.test(file))).toHaveLength(3);
   });
 
-  it('is what a browser gets for a query in the address, too', async () => {
+  it('is served to a browser also for a query in the address', async () => {
     const accept =
       'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
     const query = encodeURIComponent('{ viewer { user { name } } }');
@@ -63,7 +63,7 @@ describe('the API explorer', () => {
     expect(html).not.toMatch(/https?:\/\//);
   });
 
-  it('is not in the way of a program', async () => {
+  it('is not served to a program', async () => {
     const response = await fetch(`${server.url}/graphql?query={__typename}`, {
       headers: { accept: 'application/json', 'apollo-require-preflight': '1' },
     });
@@ -145,7 +145,7 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     await untilAnswered(/"name":\s*"local"/);
   });
 
-  it('runs its first subscription, and shows what happens meanwhile', async () => {
+  it('runs its subscription and shows the events', async () => {
     await openTab('Watch');
     const draw =
       'mutation { generate(input: { settings: { prompt: "a boat", steps: 4 } }) { replayed } }';
@@ -153,7 +153,7 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     await button(/stop query/i).dispatchEvent('click');
   });
 
-  it('runs its first mutation', async () => {
+  it('runs its mutation', async () => {
     await openTab('Draw');
     await untilAnswered(/"status":\s*"(QUEUED|RUNNING)"/);
     if (process.env['SCREENSHOT']) await tab.screenshot({ path: process.env['SCREENSHOT'] });
@@ -196,7 +196,7 @@ describe.runIf(browserPath)('the API explorer in a browser', () => {
     await opened.close();
   });
 
-  it('asks nobody else for anything, and has nothing to complain of', () => {
+  it('requests nothing from other hosts and logs no error', () => {
     expect(foreign).toEqual([]);
     expect(complaints).toEqual([]);
   });

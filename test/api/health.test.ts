@@ -8,7 +8,7 @@ const looksAt = (server: TestServer) => async (path: string) => {
 };
 const patiently = { timeout: 50_000, interval: 50 };
 
-it('tells the truth: alive and ready, then alive and not ready once the database is gone', async () => {
+it('is alive and ready, then alive and not ready after the database is gone', async () => {
   const server = await startTestServer({ generate: createStepwise().generate });
   const look = looksAt(server);
   const alive = { status: 200, body: { status: 'ok' } };
@@ -56,7 +56,7 @@ it('is not ready while the engine does not start again, and ready when it has', 
   channel.close();
 });
 
-it('comes back when the database has died, and says in the log of what', async () => {
+it('is ready again after the database has died and was reopened, and the cause is logged', async () => {
   const lines: LogLine[] = [];
   const server = await startTestServer({
     generate: createStepwise().generate,

@@ -36,27 +36,27 @@ const codeOf = async (response: Response) =>
     .code;
 
 describe('a link', () => {
-  it('gives the original as it was stored', async () => {
+  it('returns the original unchanged', async () => {
     const response = await fetch(links.original);
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toContain('immutable');
     expect(sniff(await bodyOf(response))).toEqual({ format: 'PNG', width: 128, height: 128 });
   });
 
-  it('is not given for a null where an argument has a default', async () => {
+  it('is refused for a null argument that has a default', async () => {
     const query = 'query ($fit: ImageFit) { assets(first: 1) { nodes { url(fit: $fit) } } }';
     const { errors } = await server.post(query, { fit: null });
     expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
   });
 
-  it('gives a rendition of the next larger size', async () => {
+  it('returns a rendition of the next larger size', async () => {
     expect(links.small).toContain('width=64');
     const response = await fetch(links.webp);
     expect(response.headers.get('content-type')).toBe('image/webp');
     expect(sniff(await bodyOf(response))).toEqual({ format: 'WEBP', width: 64, height: 64 });
   });
 
-  it('gives the format that the Accept header prefers', async () => {
+  it('returns the format that the Accept header prefers', async () => {
     const webp = await fetch(links.small, { headers: { accept: 'image/avif,image/webp,*/*' } });
     expect(webp.headers.get('content-type')).toMatch(/image\/(webp|avif)/);
     expect(webp.headers.get('vary')).toMatch(/accept/i);
@@ -65,13 +65,13 @@ describe('a link', () => {
     expect(jpeg.headers.get('etag')).not.toBe(webp.headers.get('etag'));
   });
 
-  it('makes a rendition once, and keeps it', async () => {
+  it('renders a rendition once for simultaneous requests', async () => {
     const responses = await Promise.all(Array.from({ length: 8 }, () => fetch(other.webp)));
     const bodies = await Promise.all(responses.map(bodyOf));
     expect(bodies.every((body) => body.equals(bodies[0]!))).toBe(true);
   });
 
-  it('is answered with 304 where the client has it', async () => {
+  it('is answered with 304 where If-None-Match matches', async () => {
     const first = await fetch(links.small);
     const etag = first.headers.get('etag')!;
     await bodyOf(first);
@@ -81,7 +81,7 @@ describe('a link', () => {
     expect(again.headers.get('cache-control')).toContain('immutable');
   });
 
-  it('gives parts, and only headers where only those are asked for', async () => {
+  it('returns ranges for GET, and only headers for HEAD', async () => {
     const whole = await bodyOf(await fetch(links.original));
     const part = await fetch(links.original, { headers: { range: 'bytes=8-15' } });
     expect(part.status).toBe(206);
@@ -106,7 +106,7 @@ describe('a link', () => {
     }
   });
 
-  it('gives a part only of the version that If-Range names', async () => {
+  it('returns a range only of the version that If-Range names', async () => {
     const first = await fetch(links.original);
     const etag = first.headers.get('etag')!;
     const whole = await bodyOf(first);
@@ -127,7 +127,7 @@ describe('a link', () => {
     }
   });
 
-  it('gives the largest rendition for a width beyond it', async () => {
+  it('returns the largest rendition for a width beyond it', async () => {
     const query = (width: number) =>
       `{ assets(first: 1) { nodes { url(width: ${width}, format: WEBP) } } }`;
     for (const width of [4096, 100_000]) {
@@ -154,7 +154,7 @@ describe('a link', () => {
     expect(await pixelsOf(bare!)).toEqual(await pixelsOf(original!));
   });
 
-  it('to a rendition says that the image is generated, but not from which prompt', async () => {
+  it('to a rendition returns the mark of a generated image, but not the prompt', async () => {
     for (const link of [links.small, links.webp]) {
       const bytes = await bodyOf(await fetch(link));
       expect(bytes.includes('a boat')).toBe(false);
@@ -162,7 +162,7 @@ describe('a link', () => {
     }
   });
 
-  it('saves under a name where it is to be saved', async () => {
+  it('has a Content-Disposition with a file name for download', async () => {
     const saved = await fetch(links.download);
     expect(saved.headers.get('content-disposition')).toMatch(
       /^attachment; filename="?easel-1\.png"?/,
@@ -171,7 +171,7 @@ describe('a link', () => {
     expect(shown.headers.get('content-disposition')).toMatch(/^inline/);
   });
 
-  it('leaves the words out where it is asked to', async () => {
+  it('returns no prompt with stripMetadata', async () => {
     const [whole, bare] = await Promise.all(
       [links.original, links.bare].map(async (link) => bodyOf(await fetch(link))),
     );
@@ -194,7 +194,7 @@ describe('a link', () => {
     expect(response.headers.get('cache-control') ?? '').not.toContain('immutable');
   });
 
-  it('of the day before yesterday is over', async () => {
+  it('is 410 after it has expired', async () => {
     const { linkSecret } = await server.app.database.client.installation.findFirstOrThrow();
     const now = () => Date.now() - 3 * 24 * 60 * 60 * 1000;
     const old = createLinks({ secret: linkSecret, now }).sign(idOf(links.original), {});
@@ -203,7 +203,7 @@ describe('a link', () => {
     expect(await codeOf(response)).toBe('NOT_FOUND');
   });
 
-  it('to what is gone is answered as not there', async () => {
+  it('is 404 after the asset was deleted', async () => {
     const { client } = server.app.database;
     const gone = await drawn('3');
     await client.asset.delete({ where: { id: idOf(gone.original) } });
@@ -221,7 +221,7 @@ describe('the signature', () => {
   const { sign, verify, expiry } = createLinks({ secret: 'ab'.repeat(32), now: () => now });
   const verifying = (link: string) => verify(...(link.split('?') as [string, string]));
 
-  it('is the same all day long, and holds at least another day', () => {
+  it('is the same for a whole day, and valid for at least one more', () => {
     now = Date.UTC(2026, 0, 1);
     const morning = sign(id, { width: 300 });
     now += day - 1;
@@ -235,13 +235,13 @@ describe('the signature', () => {
     expect(() => verifying(morning)).toThrow(/ended at 2026-01-03T00:00:00.000Z/);
   });
 
-  it('of one meaning is one link', () => {
+  it('is equal for options of equal meaning', () => {
     now = noon;
     expect(sign(id, { width: 100, fit: 'COVER', download: false })).toBe(sign(id, { width: 128 }));
     expect(sign(id, {})).not.toBe(sign(id, { download: true }));
   });
 
-  it.each([0, -1, 1.5])('is not given for a size of %s', (width) => {
+  it.each([0, -1, 1.5])('is refused for a size of %s', (width) => {
     expect(() => sign(id, { width })).toThrow(
       /^Expected a whole number of pixels from 1 on in width/,
     );

@@ -62,9 +62,9 @@ async function countGenerations(): Promise<number> {
   return server.app.database.client.generation.count();
 }
 
-describe('a request whose Accept header cannot be served', () => {
+describe('the Accept header', () => {
   it.each(['image/png', 'text/html', 'application/json;q=0', 'application/xml, text/*;q=0.5'])(
-    'is answered with 406 and has no effect: %s',
+    'is answered with 406 where it cannot be served, and the request has no effect: %s',
     async (accept) => {
       const before = await countGenerations();
       const { status, text } = await post(generate, { accept });
@@ -89,7 +89,7 @@ describe('a request whose Accept header cannot be served', () => {
     ['JSON in UTF-8', { accept: 'application/json; charset=utf-8' }],
     ['GraphQL responses first', { accept: 'application/graphql-response+json, application/json' }],
     ['a page or anything', { accept: 'text/html, */*;q=0.1' }],
-  ])('is not one that accepts %s', async (_name, headers) => {
+  ])('is served where it accepts %s', async (_name, headers) => {
     const { status, text } = await post('{ __typename }', headers);
     expect(status).toBe(200);
     expect(JSON.parse(text)).toEqual({ data: { __typename: 'Query' } });
@@ -103,14 +103,14 @@ describe('a request that offers another protocol', () => {
     'http2-settings': 'AAMAAABkAAQAAP__',
   };
 
-  it('is answered as if it had not', async () => {
+  it('is answered as any other', async () => {
     expect((await send('GET', '/health', offer)).status).toBe(200);
     const { status, text } = await post('{ __typename }', offer);
     expect(status).toBe(200);
     expect(JSON.parse(text)).toEqual({ data: { __typename: 'Query' } });
   });
 
-  it('is refused as any other where its origin is foreign', async () => {
+  it('is refused where its origin is foreign', async () => {
     const { status } = await send('GET', '/health', { ...offer, origin: 'https://evil.example' });
     expect(status).toBe(403);
   });
@@ -146,7 +146,7 @@ describe('the charset of a body', () => {
   });
 });
 
-describe('what is the fault of the request', () => {
+describe('a fault of the request', () => {
   it('is 400, not 500, where a query is too deep', async () => {
     const levels = 4_000;
     const query = `{ ${'a { '.repeat(levels)}b${' }'.repeat(levels)} }`;

@@ -61,7 +61,7 @@ async function operations(): Promise<number> {
 }
 
 describe('an operation over a WebSocket', () => {
-  it('that its client has completed waits for nothing any more', async () => {
+  it('ends its wait when the client completes it', async () => {
     const client = await connect();
     client.subscribe('1', wait);
     await engine.started();
@@ -72,7 +72,7 @@ describe('an operation over a WebSocket', () => {
     expect(errors).toEqual([]);
   });
 
-  it('gives its id to another one when it has ended, and not before', async () => {
+  it('leaves its id free only after it has ended', async () => {
     const client = await connect();
     client.subscribe('1', wait);
     client.complete('1');
@@ -87,7 +87,7 @@ describe('an operation over a WebSocket', () => {
     expect(await client.next('1')).toMatchObject({ type: 'complete' });
   });
 
-  it('is refused where too many of its socket run', async () => {
+  it('is refused beyond the limit per WebSocket', async () => {
     const client = await connect();
     const max = requestLimits.operationsPerSocket;
     for (let id = 0; id <= max; id++) {
@@ -97,7 +97,7 @@ describe('an operation over a WebSocket', () => {
     expect(refusal.payload[0]?.extensions).toMatchObject({ code: 'RATE_LIMITED', max });
   });
 
-  it('is told where its document has no such operation', async () => {
+  it('is refused where the document has no operation of that name', async () => {
     const client = await connect();
     client.subscribe('1', 'query A { __typename } query B { __typename }', 'C');
     client.subscribe('2', 'query A { __typename } query B { __typename }');

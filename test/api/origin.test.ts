@@ -16,7 +16,7 @@ afterAll(() => server.close());
 
 const own = () => new URL(server.url);
 
-describe('a web page that somebody visits', () => {
+describe('requests from web pages', () => {
   it.each([
     ['its own origin', () => ({ origin: `http://${own().host}` }), 200],
     ['a configured one', () => ({ origin: devServer }), 200],
@@ -27,7 +27,7 @@ describe('a web page that somebody visits', () => {
     ['a name that is pointed here', () => ({ host: 'evil.example' }), 403],
     ['a configured name', () => ({ host: 'easel.example' }), 200],
     ['the loopback by name', () => ({ host: `localhost:${own().port}` }), 200],
-  ])('is told yes or no over HTTP: %s', async (_name, headers, status) => {
+  ])('are allowed or refused over HTTP: %s', async (_name, headers, status) => {
     expect(await statusOf('/graphql?query={__typename}', headers())).toBe(status);
     expect(await statusOf('/health', headers())).toBe(status);
   });
@@ -38,15 +38,15 @@ describe('a web page that somebody visits', () => {
     ['no origin: a program', () => ({}), 'open'],
     ['a foreign origin', () => ({ origin: 'https://evil.example' }), 403],
     ['a name that is pointed here', () => ({ host: 'evil.example' }), 403],
-  ])('is told yes or no before a WebSocket opens: %s', async (_name, headers, outcome) => {
+  ])('are allowed or refused before a WebSocket opens: %s', async (_name, headers, outcome) => {
     expect(await upgrade('/graphql', headers())).toBe(outcome);
   });
 
-  it('finds no WebSocket elsewhere', async () => {
+  it('get 404 for a WebSocket at another path', async () => {
     expect(await upgrade('/elsewhere', {})).toBe(404);
   });
 
-  it('of a configured origin gets the headers that its browser asks for', async () => {
+  it('from a configured origin pass the preflight', async () => {
     const preflight = await fetch(`${server.url}/graphql`, {
       method: 'OPTIONS',
       headers: {
@@ -66,7 +66,7 @@ describe('a web page that somebody visits', () => {
     'content-type',
     'apollographql-client-name,apollographql-client-version,content-type',
     'sentry-trace,baggage,traceparent',
-  ])('of a configured origin may send the headers that it announces: %s', async (names) => {
+  ])('from a configured origin may send the headers that they announce: %s', async (names) => {
     const preflight = await fetch(`${server.url}/graphql`, {
       method: 'OPTIONS',
       headers: {
@@ -81,7 +81,7 @@ describe('a web page that somebody visits', () => {
     expect(preflight.headers.get('vary')).toMatch(/access-control-request-headers/i);
   });
 
-  it('of a configured origin may read what a client needs of an answer', async () => {
+  it('from a configured origin may read the exposed headers', async () => {
     const answer = await fetch(`${server.url}/health`, { headers: { origin: devServer } });
     expect(answer.headers.get('access-control-allow-credentials')).toBe('true');
     const exposed = (answer.headers.get('access-control-expose-headers') ?? '').split(/, */);
@@ -90,7 +90,7 @@ describe('a web page that somebody visits', () => {
     );
   });
 
-  it('of a foreign origin is refused in a preflight too, and gets no CORS header', async () => {
+  it('from a foreign origin are refused in the preflight, without CORS headers', async () => {
     const preflight = await fetch(`${server.url}/graphql`, {
       method: 'OPTIONS',
       headers: {
@@ -104,7 +104,7 @@ describe('a web page that somebody visits', () => {
     expect(preflight.headers.get('access-control-allow-headers')).toBeNull();
   });
 
-  it('of a foreign origin gets one warning in the log, which names ALLOWED_ORIGINS', async () => {
+  it('from a foreign origin are logged once per origin, with the name of ALLOWED_ORIGINS', async () => {
     const lines: LogLine[] = [];
     const watched = await startTestServer({
       generate: createStepwise().generate,

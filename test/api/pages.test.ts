@@ -67,7 +67,7 @@ const times = (page: { nodes: { createdAt: string }[] }) =>
   page.nodes.map(({ createdAt }) => Number(createdAt.slice(14, 16)));
 
 describe('a page', () => {
-  it('repeats and loses nothing when rows come in between', async () => {
+  it('has no repeated and no missing rows when rows are inserted meanwhile', async () => {
     await insert([10, 20, 30, 40, 50], '01');
     const first = (await server.gql(list, { first: 2, ref: '01' })).generations;
     expect(times(first)).toEqual([50, 40]);
@@ -78,7 +78,7 @@ describe('a page', () => {
     expect(second.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: true });
   });
 
-  it('can be walked backwards', async () => {
+  it('can be followed backwards', async () => {
     await insert([1, 2, 3, 4, 5], '02');
     const last = (await server.gql(list, { last: 2, ref: '02' })).generations;
     expect(times(last)).toEqual([2, 1]);
@@ -88,7 +88,7 @@ describe('a page', () => {
     expect(previous.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: true });
   });
 
-  it('is found by what its rows are, not by counting', async () => {
+  it('is found by the key of its rows, not by an offset', async () => {
     await insert([1, 2, 3], '03');
     const first = (await server.gql(list, { first: 1, ref: '03' })).generations;
     const after = first.pageInfo.endCursor;
@@ -140,7 +140,7 @@ describe('a page', () => {
 });
 
 describe('a project', () => {
-  it('is made, found and listed', async () => {
+  it('is created, found and listed', async () => {
     const create =
       'mutation ($input: CreateProjectInput!) { createProject(input: $input) { project { id name isDefault owner { name } } } }';
     const { project } = (await server.gql(create, { input: { name: 'Boats' } })).createProject;

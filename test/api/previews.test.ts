@@ -40,7 +40,7 @@ async function follow(query: string, id: string) {
 }
 
 describe('a frame', () => {
-  it('is neither computed nor encoded where nobody watches', async () => {
+  it('is neither computed nor encoded without a subscriber', async () => {
     const before = counts();
     const { id } = await begin();
     engine.release();
@@ -52,7 +52,7 @@ describe('a frame', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('is neither computed nor encoded for a viewer that does not select previews', async () => {
+  it('is neither computed nor encoded for a subscription that does not select previews', async () => {
     const before = counts();
     const { id } = await begin();
     const seen = await follow(progress('generation { progress }'), id);
@@ -69,7 +69,7 @@ describe('a frame', () => {
     expect(counts()).toEqual(before);
   });
 
-  it('comes to each viewer in the size and format that it asked for', async () => {
+  it('is sent to each subscriber in the size and format that it asked for', async () => {
     const before = counts();
     const { id } = await begin();
     const fields = 'previews { index step width height dataUrl }';
@@ -96,7 +96,7 @@ describe('a frame', () => {
     expect(counts().framesEncoded).toBeGreaterThan(before.framesEncoded);
   });
 
-  it('comes to a client that polls, and reads the latest ones', async () => {
+  it('is returned to a client that polls Generation.previews', async () => {
     const { id } = await begin();
     const poll = async () => {
       const query =
@@ -164,7 +164,7 @@ describe('events', () => {
     expect(ofProject.every(({ generation }) => generation.id === id)).toBe(true);
   });
 
-  it('end with the cancellation, and the engine is let go', async () => {
+  it('end with the cancellation, after which the engine is free', async () => {
     const { id, eventCursor } = await begin();
     const events = all(
       server.subscribe(

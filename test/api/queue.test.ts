@@ -112,7 +112,7 @@ describe('the queue', () => {
   });
 });
 
-it('says the same in every answer: a position if and only if the status is QUEUED', async () => {
+it('has a position in an answer if and only if the status there is QUEUED', async () => {
   // A server whose runner has room, so that it claims while the answers are made.
   const busy = await startTestServer({ generate: draws() });
   try {

@@ -16,7 +16,7 @@ function answered(type: GraphQLScalarType, value: unknown) {
 }
 
 describe('a scalar', () => {
-  it('sends what is its own', () => {
+  it('serializes valid values', () => {
     expect(answered(Seed, 7n).field).toBe('7');
     expect(answered(DateTime, new Date(0)).field).toBe('1970-01-01T00:00:00.000Z');
   });
@@ -25,7 +25,7 @@ describe('a scalar', () => {
     ['Seed', Seed, 'seven', 'Seed, but got string seven'],
     ['DateTime', DateTime, 7, 'DateTime, but got number 7'],
     ['DateTime', DateTime, new Date(Number.NaN), 'Invalid time value'],
-  ])('of ours that is none is a defect, which the log has: %s', (_name, type, value, words) => {
+  ])("logs an invalid value of the server's own as a defect: %s", (_name, type, value, words) => {
     const { codes, logged } = answered(type, value);
     expect(codes).toEqual(['INTERNAL_SERVER_ERROR']);
     expect(logged).toEqual([expect.stringContaining(words)]);

@@ -19,7 +19,7 @@ const generate =
 const settings = { prompt: 'a boat', seed: '5' };
 
 describe('a stop', () => {
-  it('tells subscribers to come back, answers who waits, and hands back what runs', async () => {
+  it('closes subscriptions with 1012, answers open waits, and queues running generations again', async () => {
     const dataDir = join(folder, 'handed-back');
     const engine = createStepwise();
     const first = await startTestServer({ generate: engine.generate, config: { dataDir } });
@@ -57,7 +57,7 @@ describe('a stop', () => {
 });
 
 describe('the program', () => {
-  it('says where it listens, stops on SIGTERM with code 0, and explains what it cannot do', async () => {
+  it('prints its address, exits with 0 on SIGTERM, and prints one sentence where it cannot start', async () => {
     const program = start({ PORT: '0', DATA_DIR: join(folder, 'one') });
     const { url } = await listening(program.child);
     const { port } = new URL(url);

@@ -30,13 +30,13 @@ async function answerOf(socket: Socket): Promise<string> {
   return answer;
 }
 
-it('tells a foreign page no more than that it is foreign', async () => {
+it('answers a foreign origin with 403 whatever the path', async () => {
   const socket = ask('/elsewhere', ['Origin: https://evil.example']);
   expect(await answerOf(socket)).toMatch(/^HTTP\/1.1 403 /);
   socket.destroy();
 });
 
-it('does not keep the connection of a refused client that keeps its half open', async () => {
+it('closes the connection of a refused client that keeps its half open', async () => {
   const socket = ask('/elsewhere');
   socket.on('error', () => {});
   expect(await answerOf(socket)).toMatch(/^HTTP\/1.1 404 .*NOT_FOUND/s);

@@ -91,7 +91,7 @@ describe('npm run generate', () => {
     expect((await readFile(path)).equals(png)).toBe(true);
   });
 
-  it('asks for what was typed, and leaves the rest to the server', async () => {
+  it('sends only the options that were given', async () => {
     const asked: object[] = [];
     const { url } = await serve({
       generate: (settings) => {
@@ -132,7 +132,7 @@ describe('npm run generate', () => {
     ]);
   });
 
-  it('saves every image of several, also those whose event it missed', async () => {
+  it('saves every image, also those whose event it missed', async () => {
     const { url } = await serve({
       generate: () => generation(3),
       async *events() {
@@ -145,7 +145,7 @@ describe('npm run generate', () => {
     expect(stdout.split('\n')).toHaveLength(4);
   });
 
-  it('does not replace an image that it did not make', async () => {
+  it('does not overwrite an existing file', async () => {
     const { url } = await serve();
     await writeFile(join(folder, 'easel-7.png'), 'precious');
     const first = await run(['boat', '--url', url, '--out', folder]);
@@ -179,7 +179,7 @@ describe('npm run generate', () => {
     });
   });
 
-  it('goes on after a lost connection where it was', async () => {
+  it('resumes after a lost connection', async () => {
     const afters: string[] = [];
     const server = await serve({
       async *events(after) {
@@ -212,7 +212,7 @@ describe('npm run generate', () => {
     expect(canceled).toEqual(['gen-1']);
   });
 
-  it('passes on what the server says about a failure or a refusal', async () => {
+  it("prints the server's message for a failure or a refusal", async () => {
     const failing = await serve({
       async *events() {
         yield event('c1', 'Failed', { failure: { message: 'The engine ran out of memory' } });
@@ -235,7 +235,7 @@ describe('npm run generate', () => {
     });
   });
 
-  it('takes no folder from a server that names one as a seed', async () => {
+  it('does not use a seed from the server as a path', async () => {
     const { url } = await serve({
       async *events() {
         yield event('c1', 'ImageReady', { image: { ...image(0), seed: '../../etc' } });
@@ -269,7 +269,7 @@ describe('npm run generate', () => {
     expect(stderr.trimEnd()).not.toContain('\n');
   });
 
-  it('explains itself', async () => {
+  it('prints its usage for --help', async () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
     for (const option of ['seed', 'steps', 'size', 'count', 'model', 'out', 'url']) {
@@ -278,8 +278,8 @@ describe('npm run generate', () => {
   });
 });
 
-describe('at a real Easel', () => {
-  it('draws with what it asks for, on a server that it starts itself', async () => {
+describe('with a real server', () => {
+  it('generates with its options, on a server that it starts itself', async () => {
     const server = await startTestServer();
     closings.push(server.close);
     const startServer = async () => ({ url: server.url, close: async () => {} });
@@ -298,7 +298,7 @@ describe('at a real Easel', () => {
     expect(drawn).toContainEqual(expect.objectContaining({ ...asked, seed: 8 }));
   });
 
-  it('of this machine, where that listens on an address of IPv6', async () => {
+  it('finds the server of this machine on an IPv6 address', async () => {
     const environment = { HOST: '::1', PORT: '0', DATA_DIR: join(folder, 'data') };
     const model = { MODELS_DIR: join(folder, 'models'), DEFAULT_MODEL: 'random', THREADS: '1' };
     writeRandomModel(join(folder, 'models', 'random'));
@@ -311,7 +311,7 @@ describe('at a real Easel', () => {
     expect(await readdir(out)).toEqual(['easel-7.png']);
   });
 
-  it('asks for nothing that the printed schema does not have', async () => {
+  it('has documents that are valid in the printed schema', async () => {
     const printed = buildSchema(await readFile('schema.graphql', 'utf8'));
     for (const document of Object.values(documents)) {
       expect(validate(printed, parse(document))).toEqual([]);

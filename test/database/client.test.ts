@@ -19,7 +19,7 @@ test('a new installation has one administrator, with a default project, and a se
   expect(installation.linkSecret).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test('a transaction sees nothing of another one, and is seen whole or not at all', async () => {
+test('transactions are isolated and atomic', async () => {
   const { client } = database;
   const { id: ownerId } = await owner();
   const count = () => client.project.count({ where: { ownerId, name: 'isolated' } });
@@ -40,7 +40,7 @@ test('a transaction sees nothing of another one, and is seen whole or not at all
   expect(await count()).toBe(2);
 });
 
-test('transactions side by side lose no update, and queries beside them stay apart', async () => {
+test('concurrent transactions lose no update, and concurrent queries stay outside of them', async () => {
   const { client } = database;
   const { id } = await owner();
   const raise = () =>

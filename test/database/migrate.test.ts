@@ -48,14 +48,14 @@ async function query(sql: string) {
   return rows;
 }
 
-test('the migrations make what the schema says, and a field that none of them adds is found', async () => {
+test('the migrations lead to the Prisma schema, and a field that none of them adds is found', async () => {
   const schema = readFileSync(join(prisma, 'schema.prisma'), 'utf8');
   expect(await schemaDiff(database.connection, schema)).toBe('');
   const changed = `${schema}\nmodel Extra {\n  id Int @id\n}\n`;
   expect(await schemaDiff(database.connection, changed)).toContain('CREATE TABLE "Extra"');
 });
 
-test('what waits is applied once, in order, and recorded as prisma does', async () => {
+test('pending migrations are applied once, in order, and recorded as Prisma does', async () => {
   const sql = 'create table later (id int);\ninsert into later values (1);\n';
   write('29990101000000_b', 'insert into later values (2);');
   write('29990101000000_a', sql);

@@ -33,7 +33,7 @@ export function eventsContract(open: Open): void {
     return { all, heard, leave };
   };
 
-  test('brings every message to every listener, in the order of its publisher', async () => {
+  test('delivers every message to every listener, in the order of its publisher', async () => {
     const both = [await listen(here, 'runners', 50), await listen(there, 'runners', 50)];
     const sent = Array.from({ length: 50 }, (_, i) => canceled(`${i}`));
     for (const message of sent) here.publish('runners', message);
@@ -49,7 +49,7 @@ export function eventsContract(open: Open): void {
     expect(await two.all).toEqual([canceled('two')]);
   });
 
-  test('brings a frame as it was', async () => {
+  test('delivers a frame unchanged', async () => {
     const listening = await listen(there, 'owner:1', 1);
     const rgb = Uint8Array.from([0, 127, 128, 255, 1, 2]);
     const message: Message = {
@@ -67,7 +67,7 @@ export function eventsContract(open: Open): void {
     expect(await listening.all).toEqual([message]);
   });
 
-  test('a listener that has left, or came late, hears nothing; leaving twice is no error', async () => {
+  test('a listener gets nothing before it joins and after it leaves; leaving twice is no error', async () => {
     const left = await listen(there, 'runners', 1);
     const stays = await listen(there, 'runners', 2);
     left.leave();
@@ -81,7 +81,7 @@ export function eventsContract(open: Open): void {
     expect(left.heard).toEqual([]);
   });
 
-  test('a listener that leaves while it is called leaves the others where they are', async () => {
+  test('a listener that leaves while it is called does not affect the others', async () => {
     const leave = await there.subscribe('runners', () => leave());
     const stays = await listen(there, 'runners', 2);
     here.publish('runners', canceled('1'));
@@ -89,7 +89,7 @@ export function eventsContract(open: Open): void {
     expect(await stays.all).toHaveLength(2);
   });
 
-  test('a throw in one listener reaches no other, nor the publisher', async () => {
+  test('an error in one listener affects neither the others nor the publisher', async () => {
     const defect = new Error('a defect of this listener');
     await there.subscribe('runners', () => {
       throw defect;
@@ -100,7 +100,7 @@ export function eventsContract(open: Open): void {
     expect(defects).toEqual([defect]);
   });
 
-  test('after the end nothing is heard', async () => {
+  test('nothing is delivered after close', async () => {
     const listening = await listen(there, 'runners', 1);
     await there.close();
     here.publish('runners', canceled('1'));

@@ -7,7 +7,7 @@ import { difference, drawing, metadata } from './fixtures.ts';
 const decode = (bytes: Uint8Array) => sharp(bytes).removeAlpha().raw().toBuffer();
 
 describe('an original', () => {
-  it('gives every pixel back, with and without metadata', async () => {
+  it('decodes to the same pixels, with and without metadata', async () => {
     const rgb = drawing(256, 192);
     for (const described of [undefined, metadata]) {
       const png = await encodePng(rgb, 256, 192, described);

@@ -39,7 +39,7 @@ function withChunk(png: Buffer, type: string, content: Buffer): Buffer {
 }
 
 describe('the metadata of an original', () => {
-  it('comes back exactly', async () => {
+  it('is read back exactly', async () => {
     expect(readMetadata(await image()).easel).toEqual(embedded);
   });
 
@@ -68,7 +68,7 @@ describe('the metadata of an original', () => {
     expect(xmp?.toString()).toContain('>a red boat on the sea at sunset</rdf:li>');
   });
 
-  it('stands before the pixels, each chunk with its checksum', async () => {
+  it('precedes the pixels, each chunk with its checksum', async () => {
     const found = chunks(await image());
     expect(found.map(({ type }) => type).slice(0, 4)).toEqual(['IHDR', 'tEXt', 'tEXt', 'iTXt']);
     expect(found.at(-1)?.type).toBe('IEND');
@@ -99,7 +99,7 @@ describe('the metadata of an original', () => {
     expect(parameters).toContain('Model: "mine, Steps: 1", Version');
   });
 
-  it('holds nothing but what is listed, whatever comes with it', async () => {
+  it('contains only the listed keys, whatever the object carries', async () => {
     const settings = { ...metadata.settings, share: 'user-17' };
     expect((await image({ ...metadata, settings })).includes('user-17')).toBe(false);
   });
@@ -108,13 +108,13 @@ describe('the metadata of an original', () => {
 describe('reading metadata', () => {
   const nothing = { easel: null, parameters: null, xmp: null };
 
-  it('finds nothing where there is nothing', async () => {
+  it('finds nothing in a file without any', async () => {
     expect(readMetadata(await encodePng(drawing(8, 8), 8, 8))).toEqual(nothing);
     expect(readMetadata(Buffer.from('not an image'))).toEqual(nothing);
     expect(readMetadata(new Uint8Array(0))).toEqual(nothing);
   });
 
-  it('reads as far as a cut-off file goes', async () => {
+  it('reads what is left of a truncated file', async () => {
     const png = await image();
     for (let length = 0; length < png.length; length += 7) {
       const { easel } = readMetadata(png.subarray(0, length));
@@ -122,14 +122,14 @@ describe('reading metadata', () => {
     }
   });
 
-  it('passes over a chunk whose checksum is wrong', async () => {
+  it('ignores a chunk with a wrong checksum', async () => {
     const png = await image();
     const { at } = chunks(png).find(({ type }) => type === 'tEXt') ?? { at: 0 };
     png[at + 20] = (png[at + 20] ?? 0) ^ 1;
     expect(readMetadata(png)).toMatchObject({ parameters: null, easel: embedded });
   });
 
-  it('reads compressed texts, and passes over those that inflate without end', async () => {
+  it('reads compressed texts, and ignores those that inflate beyond a limit', async () => {
     const plain = await encodePng(drawing(8, 8), 8, 8);
     const zipped = (text: string) =>
       Buffer.concat([Buffer.from('parameters\0\0'), deflateSync(Buffer.from(text))]);
@@ -144,7 +144,7 @@ describe('reading metadata', () => {
     expect(readMetadata(withChunk(plain, 'iTXt', international)).parameters).toBe('赤い船');
   });
 
-  it.each(['{', 'null', '{"software":1}', '[]'])('does not believe %j', async (text) => {
+  it.each(['{', 'null', '{"software":1}', '[]'])('ignores %j', async (text) => {
     const plain = await encodePng(drawing(8, 8), 8, 8);
     const png = withChunk(plain, 'tEXt', Buffer.from(`easel\0${text}`));
     expect(readMetadata(png).easel).toBeNull();

@@ -61,7 +61,7 @@ describe('a rendition', () => {
   );
 
   it.each(['PNG', 'JPEG', 'WEBP', 'AVIF'] as const)(
-    'as %s says nothing of its making when stripped',
+    'as %s carries no metadata when stripped',
     async (format) => {
       const { bytes } = await renderRendition(original, { ...whole, format, stripMetadata: true });
       const found = await sharp(bytes).metadata();
@@ -73,7 +73,7 @@ describe('a rendition', () => {
     },
   );
 
-  it('cuts from the middle to cover', async () => {
+  it('is cropped around the centre with COVER', async () => {
     const { bytes } = await renderRendition(original, {
       ...whole,
       width: 192,
@@ -87,7 +87,7 @@ describe('a rendition', () => {
     expect((await sharp(bytes).raw().toBuffer()).equals(expected)).toBe(true);
   });
 
-  it('is turned as the camera says, and carries no place', async () => {
+  it('is rotated by its EXIF orientation, and carries no location', async () => {
     const turned = await sharp(original).jpeg().withMetadata({ orientation: 6 }).toBuffer();
     const rendition = await renderRendition(turned, { ...whole, width: 96, format: 'JPEG' });
     expect(rendition).toMatchObject({ width: 96, height: 128 });
@@ -105,7 +105,7 @@ describe('a rendition', () => {
     expect([...(await sharp(bytes).raw().toBuffer()).subarray(0, 3)]).toEqual([255, 255, 255]);
   });
 
-  it('of a damaged file fails as ours, with the cause', async () => {
+  it('of a damaged file fails with ImageUnreadable and its cause', async () => {
     const attempts = [
       Buffer.from('not an image'),
       original.subarray(0, 300),
@@ -120,7 +120,7 @@ describe('a rendition', () => {
 });
 
 describe('sizes of renditions', () => {
-  it('snap up, and end at the largest', () => {
+  it('are rounded up, or down to the largest', () => {
     expect([1, 64, 65, 500, 1025, 4096, 9000].map(snapWidth)).toEqual([
       64, 64, 128, 512, 1536, 4096, 4096,
     ]);

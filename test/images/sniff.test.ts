@@ -54,7 +54,7 @@ describe('sniffing', () => {
     expect(() => sniff(bytes)).toThrow(ImageRejected);
   });
 
-  it('ends at every cut of every file, with an answer or a refusal', () => {
+  it('gives a result or a refusal for every truncation of every file', () => {
     for (const [format, bytes] of Object.values(files)) {
       for (let length = 0; length < Math.min(bytes.length, 600); length++) {
         try {

@@ -51,7 +51,7 @@ async function post(query: string, variables: Record<string, unknown>) {
   return { data, errors };
 }
 
-test('generate refuses what does not fit, and names the field, the limit and what came', async () => {
+test('generate refuses invalid input with the field, the limit and the value', async () => {
   const query = `mutation ($input: GenerateInput!) { generate(input: $input) { generation { id } } }`;
   const bounds = { count: 8, steps: 100, width: 4096, height: 4096 } as const;
   const field = fc.constantFrom(...(Object.keys(bounds) as (keyof typeof bounds)[]));
@@ -78,7 +78,7 @@ test('generate refuses what does not fit, and names the field, the limit and wha
   );
 });
 
-test('generate takes or refuses any values, and never breaks', async () => {
+test('generate accepts or refuses any values, without an internal error', async () => {
   const query = `mutation ($input: GenerateInput!) { generate(input: $input) { generation { id } } }`;
   const names = [
     'negativePrompt',
@@ -106,7 +106,7 @@ test('generate takes or refuses any values, and never breaks', async () => {
   );
 });
 
-test('no cursor, id or page argument breaks a list or a node', async () => {
+test('no cursor, id or page argument causes an internal error', async () => {
   const list = `query ($first: Int, $after: Cursor, $last: Int, $before: Cursor) {
     generations(first: $first, after: $after, last: $last, before: $before) { edges { cursor } }
     assets(first: $first, after: $after, last: $last, before: $before) { edges { cursor } }
@@ -175,7 +175,7 @@ test('a subscription refuses any cursor that is not one of its log', async () =>
   await client.dispose();
 });
 
-test('a link cannot be altered, extended or used for another file', async () => {
+test('an altered or extended link, or one for another file, is refused', async () => {
   const { pathname, search } = new URL(drawn.url);
   const whole = pathname + search;
   const extended = fc.tuple(text, text).map(([a, b]) => {
@@ -209,7 +209,7 @@ function statusOf(path: string): Promise<number> {
   });
 }
 
-test('no frame breaks the server, and what it does not know closes the WebSocket with a code', async () => {
+test('no message crashes the server, and unknown ones close the WebSocket with a code', async () => {
   const message = fc.record(
     {
       id: fc.oneof(fc.constant('1'), anything),

@@ -44,7 +44,7 @@ async function doctor(...argv: string[]) {
   return { code, findings: lines.slice(0, -1), summary: lines.at(-1) };
 }
 
-test('finds nothing where all is well, beside a server that runs', async () => {
+test('finds nothing in an intact folder, while a server runs', async () => {
   await draw(1);
   const { code, findings, summary } = await doctor();
   expect({ code, findings }).toEqual({ code: 0, findings: [] });
@@ -103,7 +103,7 @@ test('finds a file that cannot be read, and goes on to the next', async () => {
   for (const [i, { file }] of [bad, next].entries()) writeFileSync(file, wholes[i]!);
 });
 
-test('finds a file whose name is none of ours, and leaves it as it is', async () => {
+test('finds a file whose name is not a key, and leaves it', async () => {
   const file = join(server.app.dataFolder, 'files', 'originals', 'a\\b\n.png');
   writeFileSync(file, 'somebody else put it here');
   const { code, findings } = await doctor('--repair');
@@ -131,7 +131,7 @@ test('finds files without a row, and deletes them only when told to', async () =
   expect(await doctor()).toMatchObject({ code: 0, findings: [] });
 });
 
-test('disturbs nobody, while images are drawn and the API is asked', async () => {
+test('causes no failure of generations or requests that run meanwhile', async () => {
   const drawing = Promise.all(Array.from({ length: 20 }, (_, index) => draw(100 + index)));
   let isDrawing = true;
   const examining = (async () => {
@@ -143,7 +143,7 @@ test('disturbs nobody, while images are drawn and the API is asked', async () =>
   await Promise.all([drawn, examining]);
 });
 
-test('refuses what it does not know, and a folder where nothing lies', async () => {
+test('refuses unknown arguments, and a folder without data', async () => {
   await expect(doctor('--mend')).rejects.toThrow('Expected --repair or nothing, but got "--mend"');
   const dataDir = mkdtempSync(join(tmpdir(), 'easel-nobody-'));
   await expect(run([], { dataDir, databaseUrl: undefined })).rejects.toThrow(

@@ -28,7 +28,7 @@ const life = `subscription ($id: ID!, $after: Cursor) {
   generationEvents(id: $id, after: $after) { __typename }
 }`;
 
-test('everybody sees one gapless sequence, whatever is cancelled and whoever vanishes', async () => {
+test('all subscribers get the same sequence without gaps, whatever is cancelled or disconnected', async () => {
   const subscribers = await Promise.all(
     Array.from({ length: clients }, () => Subscriber.join(server.url)),
   );
@@ -106,7 +106,7 @@ function isCanceled(events: readonly SeenEvent[]): boolean {
   return events.at(-1)?.type === 'GenerationCanceled';
 }
 
-test('whoever hangs up while it waits gives its place back', async () => {
+test('a disconnect during waitSeconds releases the wait', async () => {
   const wait = generate
     .replace('settings', 'waitSeconds: 60, settings')
     .replace('steps: 4', 'steps: 100, count: 8');

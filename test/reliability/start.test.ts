@@ -34,7 +34,7 @@ test('on a port that is taken', async () => {
   other.close();
 });
 
-test('on a data folder that is a file, and on one where nothing can be made', async () => {
+test('on a data folder that is a file, and on one that is not writable', async () => {
   const file = join(folder, 'file');
   writeFileSync(file, '');
   const isFile =
@@ -67,7 +67,7 @@ test.skipIf(!canMount).each([
   }
 });
 
-test('on weights that are cut off or missing, and on a model that is not there', async () => {
+test('on weights that are truncated or missing, and on an unknown model', async () => {
   const broken = join(folder, 'broken');
   const weights = join(broken, 'random', 'vae', 'diffusion_pytorch_model.safetensors');
   cpSync(modelsDir, broken, { recursive: true });

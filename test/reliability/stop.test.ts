@@ -70,7 +70,7 @@ async function beginAt(
   return { closeCode: new Promise((resolve) => socket.once('close', resolve)) };
 }
 
-test('SIGTERM in the middle of a run: subscribers are told to come back, and it ends with code 0 in time', async () => {
+test('SIGTERM during a run closes subscriptions with 1012 and exits with 0 in time', async () => {
   const { url } = harness.server!;
   const { closeCode } = await beginAt(
     url,
@@ -85,7 +85,7 @@ test('SIGTERM in the middle of a run: subscribers are told to come back, and it 
   expect(harness.server!.lines.join('\n')).toContain('stopping: queued again');
 }, 60_000);
 
-test('of two starts at once on one data folder one wins, and takes up what was handed back', async () => {
+test('of two simultaneous starts on one data folder one wins, and runs the queued generations', async () => {
   await contest();
   const { url } = harness.server!;
   const generation = (await ask(url, generate, { key: 'interrupted', settings: long })).generate
@@ -96,7 +96,7 @@ test('of two starts at once on one data folder one wins, and takes up what was h
     .toMatchObject({ status: 'SUCCEEDED', images: { length: 8 } });
 }, 150_000);
 
-test('of two starts at once after a kill one wins, and nothing is lost', async () => {
+test('of two simultaneous starts after a kill one wins, and nothing is lost', async () => {
   const asked = harness.next();
   await draw(harness.server!.url, asked);
   await harness.server!.kill();
@@ -132,7 +132,7 @@ test.each(['ENCODING', 'DECODING'])(
   120_000,
 );
 
-test('a second SIGINT ends at once what the first one waits for', async () => {
+test('a second SIGINT ends the process at once', async () => {
   const server = await startSlow('twice', { STOP_TIMEOUT_SECONDS: '60' });
   await beginAt(server.url, { key: 'a', settings: slow }, ({ stage }) => stage === 'DECODING');
   server.signal('SIGINT');
@@ -141,7 +141,7 @@ test('a second SIGINT ends at once what the first one waits for', async () => {
   expect(await server.ended).toEqual({ code: null, signal: 'SIGKILL' });
 }, 120_000);
 
-test('generate that is interrupted in a run longer than a stop may last leaves no core file', async () => {
+test('npm run generate, interrupted during a run that is longer than a stop may take, leaves no core file', async () => {
   const { href } = new URL('../../dist/commands/generate.js', import.meta.url);
   const program = join(folder, 'generate.mjs');
   writeFileSync(
@@ -170,7 +170,7 @@ test('generate that is interrupted in a run longer than a stop may last leaves n
   expect(await ended).toEqual([null, 'SIGKILL']);
 }, 120_000);
 
-test('a database that answers no more does not hold up a stop for ever', async () => {
+test('a database that no longer answers delays a stop by a bounded time', async () => {
   const dataDir = join(folder, 'elsewhere');
   await copyDataFolder(dataDir);
   const database = await openDatabase({ dataDir });
@@ -187,7 +187,7 @@ test('a database that answers no more does not hold up a stop for ever', async (
   await database.close();
 }, 120_000);
 
-test('stops in the middle of what does not let go are not held against it', async () => {
+test('stops during a run that does not end do not count as attempts of its generation', async () => {
   const config = { dataDir: join(folder, 'three-stops'), stopTimeoutMs: 100 };
   const deaf = () => {
     const { gate, arrived } = shutAt(1);

@@ -31,7 +31,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
       (await buffer(await storage.open(key, { start, end }))).toString();
 
     describe('objects', () => {
-      it('reads back what was written, byte for byte', async () => {
+      it('reads back the same bytes', async () => {
         const bytes = randomBytes(70_000);
         await storage.write('originals/a/b.png', bytes);
         expect((await storage.read('originals/a/b.png')).equals(bytes)).toBe(true);
@@ -84,7 +84,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
         expect(await storage.stat('folder/object/below')).toBeNull();
       });
 
-      it('deletes, and does not mind deleting again', async () => {
+      it('deletes an object, and again without an error', async () => {
         await storage.write('a/b', Buffer.from('x'));
         await storage.write('a/c', Buffer.from('y'));
         await storage.delete('a/b');
@@ -105,7 +105,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
         expect(await readRange('digits', 9, 9)).toBe('9');
       });
 
-      it('leaves out what lies beyond the end', async () => {
+      it('clips a range at the end of the object', async () => {
         expect(await readRange('digits', 7, 1_000)).toBe('789');
         expect(await readRange('digits', 10, 12)).toBe('');
       });
@@ -191,7 +191,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
         expect(await keysUnder('c')).toEqual(['c']);
       });
 
-      it('finds nothing under a prefix that nothing has', async () => {
+      it('finds nothing under a prefix of no object', async () => {
         expect(await keysUnder('nothing/here/')).toEqual([]);
         expect(await keysUnder('c/')).toEqual([]);
       });
@@ -208,7 +208,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
     });
 
     describe('under concurrency', () => {
-      it('shows readers the old or the new object, never a mixture', async () => {
+      it('gives readers the old or the new object, never a mixture', async () => {
         const version = (n: number) => Buffer.alloc(200_000 + n * 1_000, n);
         await storage.write('a', version(0));
         let isWriting = true;
@@ -226,7 +226,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
         expect((await storage.read('a')).equals(version(20))).toBe(true);
       });
 
-      it('lets one of two writers of a key win whole', async () => {
+      it('keeps the whole object of one of two writers of a key', async () => {
         const versions = Array.from({ length: 8 }, (_, n) => Buffer.alloc(100_000, n));
         await Promise.all(versions.map((bytes) => storage.write('same/key', bytes)));
         const kept = await storage.read('same/key');
@@ -234,7 +234,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
         expect(await keysUnder('')).toEqual(['same/key']);
       });
 
-      it('loses no write to a delete beside it', async () => {
+      it('loses no write to a simultaneous delete', async () => {
         for (let round = 0; round < 20; round++) {
           await storage.write('folder/in/gone', Buffer.from('x'));
           await Promise.all([
@@ -246,7 +246,7 @@ export function storageContract(name: string, openEmpty: () => Promise<OpenedSto
         }
       });
 
-      it('does not show objects whose writing has not ended', async () => {
+      it('does not list objects that are being written', async () => {
         const bytes = Buffer.alloc(4_000_000, 1);
         let isWriting = true;
         const writing = storage.write('slow', bytes).finally(() => {

@@ -55,7 +55,7 @@ describe('opening a folder', () => {
     expect((await storage.read('a')).toString()).toBe('x');
   });
 
-  it('removes what a dead writer left, and leaves what a living one writes', async () => {
+  it('removes unfinished files of a dead writer, and leaves those of a living one', async () => {
     await mkdir(join(folder, '.tmp'));
     const deadPid = spawnSync(process.execPath, ['--version']).pid;
     const dead = `${hostname()}~${deadPid}~0~1`;
@@ -102,7 +102,7 @@ describe('on the disk', () => {
 });
 
 describe('symbolic links out of the folder', () => {
-  it('are not followed by anything', async () => {
+  it('are followed by no operation', async () => {
     const outside = await mkdtemp(join(tmpdir(), 'easel-outside-'));
     await writeFile(join(outside, 'secret'), 'secret');
     const storage = await openLocalStorage(folder);
@@ -128,8 +128,8 @@ describe('symbolic links out of the folder', () => {
   });
 });
 
-describe('what somebody else put into the folder', () => {
-  it('is told of, and passed over, where its name is no key', async () => {
+describe('foreign files in the folder', () => {
+  it('are reported and ignored where their name is not a key', async () => {
     const storage = await openLocalStorage(folder);
     await storage.write('a/1', Buffer.from('x'));
     await writeFile(join(folder, 'a', 'b\\c'), 'strange');
@@ -159,7 +159,7 @@ describe('faults of the disk', () => {
     expect(fault('EACCES')).toMatchObject({ message: expect.stringContaining('no permission') });
   });
 
-  it('leave a defect what it is', () => {
+  it('do not replace an unknown error', () => {
     const defect = new TypeError('oops');
     expect(explain(defect, 'a')).toBe(defect);
   });
