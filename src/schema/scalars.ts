@@ -1,16 +1,19 @@
 import 'reflect-metadata';
+import { inspect } from 'node:util';
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import { limits } from '../inference/request.ts';
 
-/** What a client is told who sends something else. */
+/** Refuses a client's value. */
 function refuse(name: string, expected: string, got: unknown): never {
-  const shown = typeof got === 'string' ? JSON.stringify(got.slice(0, 60)) : String(got);
+  // Not `String`: it recurses into arrays, however deep they are.
+  const isText = typeof got === 'string';
+  const shown = isText ? JSON.stringify(got.slice(0, 60)) : inspect(got, { depth: 0 });
   throw new GraphQLError(`Expected ${expected} as ${name}, but got ${shown}`, {
     extensions: { code: 'BAD_USER_INPUT' },
   });
 }
 
-/** A value of ours that is none is a defect of the server's, not a fault of the client's. */
+/** An invalid value of the server's own is a defect, not a fault of the client. */
 function fail(name: string, got: unknown): never {
   throw new TypeError(`Expected a value to send as ${name}, but got ${typeof got} ${String(got)}`);
 }

@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError, isValueNode, Kind } from 'graphql';
-import { DomainError, type ErrorCode, type ErrorDetails, errorCodes } from '../errors.ts';
+import { clipped, DomainError, type ErrorCode, type ErrorDetails, errorCodes } from '../errors.ts';
 import type { Log } from './log.ts';
 
 /** `extensions` of every error that leaves the server. */
@@ -30,7 +30,7 @@ export function mapError(
   const code = codeOf(error, cause);
   if (cause instanceof GraphQLError && code !== 'INTERNAL_SERVER_ERROR') {
     // The outermost words name the variable or the place, too.
-    const { message } = error instanceof GraphQLError ? error : cause;
+    const message = clipped((error instanceof GraphQLError ? error : cause).message, 1_000);
     const path = code === 'BAD_USER_INPUT' ? inputPath(message) : undefined;
     return { message, ...where, extensions: { code, requestId, ...(path && { path }) } };
   }
@@ -58,6 +58,9 @@ function codeOf(error: unknown, cause: unknown): ErrorCode {
     if (candidate.message.startsWith('Syntax Error')) return 'GRAPHQL_PARSE_FAILED';
     if (isBadValue(candidate)) return 'BAD_USER_INPUT';
     if (candidate.extensions['code'] === 'OPERATION_RESOLUTION_FAILURE') return 'BAD_REQUEST';
+    // Apollo Server's own refusals, of a persisted query for example, have a status but no code.
+    const { status } = Object(candidate.extensions['http']) as { readonly status?: number };
+    if (status !== undefined && status >= 400 && status < 500) return 'BAD_REQUEST';
   }
   return 'INTERNAL_SERVER_ERROR';
 }

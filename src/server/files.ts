@@ -19,8 +19,8 @@ export function files(deps: {
       response.set('Allow', 'GET, HEAD');
       throw new HttpError(405, 'BAD_REQUEST', `Expected GET or HEAD, but got ${request.method}`);
     }
-    const [path = '', query = ''] = request.originalUrl.split('?', 2);
-    const link = links.verify(path, query);
+    const [path = '', ...query] = request.originalUrl.split('?');
+    const link = links.verify(path, query.join('?'));
     const file = await renditions.find(link, (original) =>
       negotiateFormat(request.headers.accept, original),
     );
@@ -72,7 +72,8 @@ function writeHeaders(response: Response, link: LinkedFile, file: FoundFile): vo
     // A link always gives the same bytes.
     'Cache-Control': 'private, max-age=31536000, immutable',
     'Accept-Ranges': 'bytes',
-    'X-Content-Type-Options': 'nosniff',
+    // Opened as a page, a file must not run anything.
+    'Content-Security-Policy': "default-src 'none'; sandbox",
     // Pages of other origins may show an image that they have a link to.
     'Cross-Origin-Resource-Policy': 'cross-origin',
     'Content-Disposition': contentDisposition(file.name, {

@@ -98,7 +98,7 @@ function inScope(metrics: Metrics): RequestHandler {
   return (request, response, next) => {
     const requestId = newRequestId();
     const startedAt = performance.now();
-    response.set('X-Request-Id', requestId);
+    response.set({ 'X-Request-Id': requestId, 'X-Content-Type-Options': 'nosniff' });
     response.once('close', () => {
       const { statusCode: status } = response;
       const seconds = (performance.now() - startedAt) / 1000;

@@ -66,6 +66,7 @@ export function createOriginCheck(rules: OriginRules, log: Log): CheckOrigin {
 }
 
 function checkOrigin(request: IncomingMessage, rules: OriginRules): Caller {
+  if (hostsOf(request).length > 1) throw new ForeignHost(hostsOf(request).join('", "'));
   const host = (request.headers.host ?? '').toLowerCase();
   const name = hostname(host);
   if (name === null || !(loopback.has(name) || rules.hosts.has(name))) throw new ForeignHost(host);
@@ -74,6 +75,11 @@ function checkOrigin(request: IncomingMessage, rules: OriginRules): Caller {
     throw new ForeignOrigin(origin);
   }
   return { host, origin };
+}
+
+/** More than one is an attempt to have two programs disagree (RFC 9112, 3.2); Node's own field has the first. */
+function hostsOf({ rawHeaders }: IncomingMessage): string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && /^host$/i.test(rawHeaders[i - 1] ?? ''));
 }
 
 /** A page that this server itself sent, behind a proxy that speaks TLS or not. */

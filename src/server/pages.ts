@@ -38,7 +38,6 @@ export const graphiqlPage: RequestHandler = async (request, response, next) => {
   response
     .set({
       'Content-Security-Policy': contentSecurityPolicy,
-      'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',
       'Cache-Control': 'no-cache',
     })
@@ -54,7 +53,6 @@ export function pageFiles(): RequestHandler {
     dotfiles: 'deny',
     fallthrough: true,
     setHeaders: (response) => {
-      response.setHeader('X-Content-Type-Options', 'nosniff');
       response.setHeader('Content-Security-Policy', contentSecurityPolicy);
     },
   });
