@@ -23,8 +23,8 @@ export type Api = {
   refuse(): void;
 };
 
-/** What the API knows of the engines that draw. In one process with them it is told by the worker itself. */
-export type Engines = {
+/** What the API knows of the workers. In one process with them it is told by the worker itself. */
+export type Workers = {
   /** As last found. */
   readonly models: () => readonly ModelDescription[];
   /** As their folders are now. */
@@ -40,17 +40,17 @@ export type Engines = {
 const lastAnswerMs = 1_000;
 
 /** HTTP and WebSockets over the services. @throws StartError where the port cannot be had */
-export async function startApi(adapters: Adapters, engines: Engines): Promise<Api> {
+export async function startApi(adapters: Adapters, workers: Workers): Promise<Api> {
   const { config, version, database, events, storage, log, closing, reached } = adapters;
   const { client } = database;
   const { linkSecret } = await client.installation.findUniqueOrThrow({ where: { id: 1 } });
   const services = await startServices({
     ...{ client, events, storage, version, linkSecret },
-    models: engines.models,
-    listModels: engines.listModels,
+    models: workers.models,
+    listModels: workers.listModels,
     defaultModel: config.defaultModel,
     maxQueued: config.maxQueued,
-    maxRunning: engines.concurrency,
+    maxRunning: workers.concurrency,
     maxOpenWaits: config.maxOpenWaits,
     eventRetentionSeconds: config.eventRetentionSeconds,
   });
@@ -73,7 +73,7 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
   );
   const metrics = createMetrics({
     frames: () => ({
-      framesComputed: engines.framesComputed(),
+      framesComputed: workers.framesComputed(),
       framesEncoded: subscriptions.framesEncoded,
     }),
     generations: () => queue.count(),
@@ -89,7 +89,7 @@ export async function startApi(adapters: Adapters, engines: Engines): Promise<Ap
         await client.$queryRaw`SELECT 1`;
         return null;
       },
-      engine: engines.check,
+      engine: workers.check,
     },
   });
   closing.push(() => http.stop());

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Generation } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { isFinal } from '../generations/state.ts';
+import { isFinal } from '../generations/status.ts';
 import type { FanOut } from './fan-out.ts';
 import type { FrameEncoder, PreviewOptions, PreviewView } from './frames.ts';
 import { previewLimits } from './limits.ts';

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Events, FrameMessage, ProgressMessage } from '../../events/events.ts';
 import type { Stage } from '../../inference/request.ts';
 import type { Estimate } from '../generations/estimate.ts';
-import { stageOf } from '../generations/state.ts';
+import { stageOf } from '../generations/status.ts';
 import type { ImagePreview } from './frames.ts';
 
 /** Steps in all images of a generation. */

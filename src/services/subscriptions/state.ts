@@ -3,7 +3,7 @@ import type { Generation, PrismaClient } from '../../generated/prisma/client.ts'
 import type { Stage } from '../../inference/request.ts';
 import type { Estimate } from '../generations/estimate.ts';
 import type { Queue, QueuePosition } from '../generations/queue.ts';
-import { isFinal, stageOf } from '../generations/state.ts';
+import { isFinal, stageOf } from '../generations/status.ts';
 import type { Live } from './live.ts';
 
 export type StateDeps = {

@@ -3,7 +3,7 @@ import type { Stage } from '../../inference/request.ts';
 import type { LoggedType } from '../event-log/log.ts';
 import type { Estimate } from '../generations/estimate.ts';
 import { type FailureView, failureOf } from '../generations/failure.ts';
-import { stageOf } from '../generations/state.ts';
+import { stageOf } from '../generations/status.ts';
 import type { FrameEncoder, ImagePreview, PreviewOptions, PreviewView } from './frames.ts';
 import type { Live } from './live.ts';
 import type { SnapshotRow } from './snapshot.ts';

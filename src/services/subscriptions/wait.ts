@@ -1,6 +1,6 @@
 import { DomainError } from '../../errors.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
-import { isFinal } from '../generations/state.ts';
+import { isFinal } from '../generations/status.ts';
 import type { FanOut } from './fan-out.ts';
 
 /** Requests that stay open until a generation has ended. Each holds a connection, so their number is bounded. */

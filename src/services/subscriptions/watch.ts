@@ -3,7 +3,7 @@ import type { Event, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { decodeEventCursor, encodeEventCursor } from '../event-log/cursor.ts';
 import type { LogFilter, LogReader } from '../event-log/log.ts';
-import { isFinal } from '../generations/state.ts';
+import { isFinal } from '../generations/status.ts';
 import { endable } from './endable.ts';
 import type { FanOut } from './fan-out.ts';
 import type { PreviewRequests } from './preview-requests.ts';
