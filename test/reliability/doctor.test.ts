@@ -144,7 +144,9 @@ test('causes no failure of generations or requests that run meanwhile', async ()
 });
 
 test('refuses unknown arguments, and a folder without data', async () => {
-  await expect(doctor('--mend')).rejects.toThrow('Expected --repair or nothing, but got "--mend"');
+  await expect(doctor('--mend')).rejects.toThrow(
+    'Expected an option of npm run doctor, but got "--mend"',
+  );
   const dataDir = mkdtempSync(join(tmpdir(), 'easel-nobody-'));
   await expect(run([], { dataDir, databaseUrl: undefined })).rejects.toThrow(
     `Expected a data folder at ${dataDir}, but there is none`,
