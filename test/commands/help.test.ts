@@ -46,7 +46,8 @@ function run(
 }
 
 describe('every command', () => {
-  it.each([...names.map((name) => [name, '--help']), ['start', '-h'], ['generate', '-h']] as const)(
+  const helped: [string, string][] = names.map((name) => [name, '--help']);
+  it.each([...helped, ['start', '-h'], ['generate', '-h']])(
     'prints its usage on standard output: %s %s',
     async (name, option) => {
       const { code, stdout, stderr } = await run(name, [option]);
