@@ -111,6 +111,13 @@ function firstRequest(url: string): string {
 const isProgram =
   process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
 if (isProgram) {
+  const [unknown] = process.argv.slice(2);
+  if (unknown !== undefined) {
+    process.stderr.write(
+      `easel: Expected no arguments, but got "${unknown}": it is configured by environment variables, see README.md\n`,
+    );
+    process.exit(1);
+  }
   main().catch((error: unknown) => {
     const text = error instanceof StartError ? error.message : String((error as Error).stack);
     process.stderr.write(`easel: ${text}\n`);

@@ -89,7 +89,7 @@ async function open(
 
 /** A client of a database that runs and is migrated. */
 export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client' | 'close'> {
-  const pool = new pg.Pool({ ...connection, onConnect: setTimeZone });
+  const pool = new pg.Pool({ ...connection, onConnect: setTimes });
   // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
   pool.on('error', () => {});
   const client = new PrismaClient({
@@ -107,11 +107,13 @@ export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client
 }
 
 /**
- * The adapter writes times without a zone, and reads them as UTC. Whatever the zone of the server, the database or
- * the role is: that of the connection is UTC before anything else is asked.
+ * The adapter writes times without a zone, reads them as UTC, and expects them in ISO 8601. Whatever zone and style the
+ * server, the database or the role has: those of the connection are set before anything else is asked.
  */
-async function setTimeZone(connection: pg.ClientBase): Promise<void> {
-  await connection.query("SET TIME ZONE 'UTC'");
+async function setTimes(connection: pg.ClientBase): Promise<void> {
+  await connection.query(
+    "SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres'",
+  );
 }
 
 function withoutPassword(url: string): string {

@@ -68,7 +68,8 @@ export const DateTime = new GraphQLScalarType<Date, string>({
 function parseSeed(got: unknown): number {
   const isNumber = typeof got === 'number' || (typeof got === 'string' && /^-?\d{1,20}$/.test(got));
   if (isNumber) return Number(got);
-  return refuse('Seed', `a whole number from ${limits.seed.min} to ${limits.seed.max}`, got);
+  const { min, max } = limits.seed;
+  return refuse('Seed', `a whole number from ${min} to ${max} (none for a random one)`, got);
 }
 
 export const Seed = new GraphQLScalarType<number, string>({

@@ -98,6 +98,8 @@ function readRange(
   if (request.method !== 'GET') return null;
   const ifRange = request.headers['if-range'];
   if (ifRange !== undefined && ifRange !== `"${tag}"`) return null;
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+  if (Number(last) < Number(first)) return null; // No valid range, though Express calls it unsatisfiable.
   const ranges = request.range(bytes);
   if (ranges === -1) return 'unsatisfiable';
   if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes') return null;

@@ -56,7 +56,9 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   });
   app.use('/files', deps.files);
   app.use('/pages', pageFiles());
-  app.get('/', (_request, response) => response.redirect('/graphql'));
+  app.get('/', (request, response) => {
+    response.redirect(`/graphql${/\?.*$/.exec(request.originalUrl)?.[0] ?? ''}`);
+  });
   app.use('/graphql', graphiqlPage, acceptsAnswer, bodyInUtf8, ...graphql.handlers);
   app.use((request) => {
     throw new NoSuchPath(request);
@@ -104,6 +106,8 @@ function inScope(metrics: Metrics): RequestHandler {
       const seconds = (performance.now() - startedAt) / 1000;
       metrics.answered({ route: routeOf(request), method: methodOf(request), status, seconds });
     });
+    // Node's parser reads nothing after a request that offers another protocol: the client is told so.
+    if (request.headers.upgrade !== undefined) response.set('Connection', 'close');
     requestScope.run({ requestId }, next);
   };
 }

@@ -25,9 +25,9 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** GET `/graphql` of a browser that is shown a page, not of a program that sends a query. */
+/** GET or HEAD `/graphql` of a browser that is shown a page, not of a program that sends a query. */
 export function wantsPage(request: Request): boolean {
-  return request.method === 'GET' && request.accepts(['json', 'html']) === 'html';
+  return ['GET', 'HEAD'].includes(request.method) && request.accepts(['json', 'html']) === 'html';
 }
 
 /** The page itself; next is called for every other request. */

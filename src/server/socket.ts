@@ -41,7 +41,8 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     try {
       const { host } = deps.checkOrigin(request);
       if (isClosing) throw new Stopping();
-      if (!/^\/graphql\/?(\?|$)/.test(request.url ?? '')) throw new NoSuchSocket(request.url ?? '');
+      if (!/^\/graphql\/?(\?|$)/i.test(request.url ?? ''))
+        throw new NoSuchSocket(request.url ?? '');
       if (sockets.clients.size >= requestLimits.sockets) throw new TooManySockets();
       sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, host));
     } catch (error) {

@@ -110,6 +110,11 @@ describe('a request that offers another protocol', () => {
     expect(JSON.parse(text)).toEqual({ data: { __typename: 'Query' } });
   });
 
+  it('is answered with the end of the connection, after which nothing is read', async () => {
+    const { headers } = await send('GET', '/health', offer);
+    expect(headers['connection']).toBe('close');
+  });
+
   it('is refused where its origin is foreign', async () => {
     const { status } = await send('GET', '/health', { ...offer, origin: 'https://evil.example' });
     expect(status).toBe(403);

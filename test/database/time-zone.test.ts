@@ -48,6 +48,22 @@ describe.each(zones)('where the zone of the session is %s', (zone) => {
     }
   });
 
+  test('times are read unchanged where dates have another style', async () => {
+    const { database: databaseName, connectionString } = database.connection;
+    const own = connectionString ? new URL(connectionString).pathname.slice(1) : databaseName;
+    await query(`ALTER DATABASE "${own}" SET DateStyle TO 'SQL, DMY'`);
+    if (database.kind === 'embedded') await query("SET DateStyle TO 'SQL, DMY'");
+    const { client, close } = connectClient(database.connection);
+    try {
+      const at = new Date('2026-03-01T12:34:56.789Z');
+      await client.user.create({ data: { name: 'ada', createdAt: at } });
+      const user = await client.user.findUniqueOrThrow({ where: { name: 'ada' } });
+      expect(user.createdAt).toEqual(at);
+    } finally {
+      await close();
+    }
+  });
+
   async function setZone(name: string) {
     const { database: databaseName, connectionString } = database.connection;
     const own = connectionString ? new URL(connectionString).pathname.slice(1) : databaseName;

@@ -255,6 +255,11 @@ describe('a damaged model folder stays listed, with its reason', () => {
       { defaults: { sampler: 'LCM' } },
       /defaults\.sampler in easel\.json to be DPMPP_2M.*but got LCM/,
     ],
+    [
+      'a default size that is none of its sizes',
+      { defaults: { width: 512, height: 64 } },
+      /default size in easel\.json.*512 x 64/,
+    ],
     ['a matrix of another shape', { latentRgb: { matrix: [[1, 2, 3]] } }, /latentRgb\.matrix/],
   ])('easel.json with %s', async (_, change, expected) => {
     edit('easel.json', (easel) => ({ ...easel, ...change }));

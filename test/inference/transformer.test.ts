@@ -192,6 +192,18 @@ describe('the transformer', () => {
         tensors,
         message: /^Expected a usable configuration, but got norm_type: .* in .*config\.json$/,
       },
+      {
+        what: 'another activation',
+        config: { ...config, activation_fn: 'silu' },
+        tensors,
+        message: /^Expected a usable configuration, but got activation_fn: .* in .*config\.json$/,
+      },
+      {
+        what: 'attention without bias',
+        config: { ...config, attention_bias: false },
+        tensors,
+        message: /^Expected a usable configuration, but got attention_bias: .* in .*config\.json$/,
+      },
     ])('$what', async ({ what, config, tensors, message }) => {
       const path = writeNetwork(folderOf(what), config, tensors);
       await expect(openTransformer(path).then(checkTransformer)).rejects.toMatchObject({

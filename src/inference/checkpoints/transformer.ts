@@ -50,6 +50,11 @@ const fileSchema = z.object({
   sample_size: z.int().min(8).max(1024),
   norm_eps: z.number().positive().max(1).default(1e-6),
   norm_type: z.literal('ada_norm_single').default('ada_norm_single'),
+  // What the graph computes; other values are other networks.
+  norm_elementwise_affine: z.literal(false).default(false),
+  activation_fn: z.literal('gelu-approximate').default('gelu-approximate'),
+  attention_bias: z.literal(true).default(true),
+  attention_type: z.literal('default').default('default'),
   /** Null: one per 64 latents, at least one. */
   interpolation_scale: z.number().min(1e-3).max(1e3).nullish(),
   kv_compress_config: z

@@ -162,7 +162,7 @@ function defaultsOf(sampler: Sampler, { defaults: named = {} }: EaselFile) {
 /**
  * The sizes that it was trained on, squarest first, as far as its key/value compression divides
  * them, and the one of them that is the default.
- * @throws ModelFolderDamaged where `easel.json` names a size that it does not divide
+ * @throws ModelFolderDamaged where `easel.json` names a size that it does not divide, or a default that is none of them
  */
 function sizesOf({ compression, sampleSize }: TransformerConfig, easel: EaselFile) {
   const canDraw = (size: Size) => dividesGrid(compression, gridOf(size));
@@ -178,6 +178,11 @@ function sizesOf({ compression, sampleSize }: TransformerConfig, easel: EaselFil
   if (refused !== undefined) {
     throw new ModelFolderDamaged(
       `Expected sizes in easel.json that the key/value compression divides, but got ${refused.width} x ${refused.height}`,
+    );
+  }
+  if (!sizes.some((size) => size.width === width && size.height === height)) {
+    throw new ModelFolderDamaged(
+      `Expected the default size in easel.json to be one of its sizes, but got ${width} x ${height}`,
     );
   }
   return { sizes, size: { width, height } };
