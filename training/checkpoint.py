@@ -43,13 +43,14 @@ class Clock:
     """
 
     def __init__(self, before: float = 0.0):
-        self.before = self.saved = before
+        self.before, self.saved = before, time.monotonic()
 
     def minutes(self) -> float:
         return self.before + time.process_time() / 60 / CORES
 
     def time_to_save(self, every: float = 3.0) -> bool:
-        if self.minutes() - self.saved < every:
+        """Every so many minutes of the day, however slowly training goes."""
+        if time.monotonic() - self.saved < 60 * every:
             return False
-        self.saved = self.minutes()
+        self.saved = time.monotonic()
         return True

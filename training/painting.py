@@ -46,20 +46,15 @@ def pose(canvas: skia.Canvas, item: Placed):
         canvas.scale(-1, 1)
 
 
-def light_colors(scene: Scene) -> tuple[Rgb, float]:
-    """Colour and strength of the light on the lit side."""
-    return {'morning': (rgb(255, 232, 214), 0.3), 'day': (rgb(255, 252, 240), 0.24), 'sunset': (rgb(255, 190, 110), 0.42), 'night': (rgb(170, 195, 255), 0.3)}[scene.time]
-
-
 def draw_lit(canvas: skia.Canvas, scene: Scene, item: Placed, group: Group):
     """The thing, tinted by the hour, brighter towards the sun and darker on the other side and at its feet."""
     size, rect = item.size, square(item.size)
     toward = -scene.side if item.flipped else scene.side
-    color, strength = light_colors(scene)
+    color, strength = scene.hour.light
     canvas.save()
     pose(canvas, item)
     canvas.saveLayer(rect.makeOutset(0.02, 0.02))
-    canvas.drawImageRect(sprite(group.thing, group.color), rect, SMOOTH, tinted(scene.light.tint))
+    canvas.drawImageRect(sprite(group.thing, group.color), rect, SMOOTH, tinted(scene.hour.tint))
     lit, dark = (toward * size * 0.45, -size), (-toward * size * 0.45, -size * 0.1)
     canvas.drawRect(rect, on_top(skia.GradientShader.MakeLinear(
         points=[lit, dark], colors=[skia_color(color, strength), skia_color(color, 0), skia_color(rgb(20, 14, 50), 0), skia_color(rgb(20, 14, 50), 0.26)], positions=[0, 0.5, 0.5, 1]
@@ -100,7 +95,7 @@ def draw_reflection(canvas: skia.Canvas, scene: Scene, item: Placed, group: Grou
     canvas.saveLayer(reach.makeOutset(0.02, 0.02))
     canvas.save()
     canvas.scale(-1 if item.flipped else 1, -0.72)
-    canvas.drawImageRect(sprite(group.thing, group.color), square(size), SMOOTH, tinted(mix(scene.light.tint, scene.near(rgb(120, 170, 210)), 0.5)))
+    canvas.drawImageRect(sprite(group.thing, group.color), square(size), SMOOTH, tinted(mix(scene.hour.tint, scene.near(rgb(120, 170, 210)), 0.5)))
     canvas.restore()
     fade = skia.Paint(Shader=gradient([(0, 0), (0, 0.6 * size)], [skia.Color(0, 0, 0, 130), skia.Color(0, 0, 0, 0)]), BlendMode=skia.BlendMode.kDstIn)
     canvas.drawRect(reach.makeOutset(0.02, 0.02), fade)

@@ -5,7 +5,7 @@ from random import Random
 
 import skia
 
-from .brush import Light, Rgb, box, mix, oval, rgb, skia_color, smooth
+from .brush import Rgb, box, mix, oval, rgb, skia_color, smooth
 
 TIMES = ('morning', 'day', 'sunset', 'night')
 
@@ -18,15 +18,27 @@ class Hour:
     sun_radius: float
     ground: Rgb  # multiplies the landscape
     tint: Rgb  # multiplies the things in it, less, so that colours stay themselves
-    contrast: float
+    light: tuple[Rgb, float]  # colour and strength on the lit side of a thing
 
 
 HOURS = {
-    'morning': Hour((rgb(150, 172, 222), rgb(226, 196, 224), rgb(255, 222, 204)), rgb(255, 246, 214), 0.22, 0.06, (0.94, 0.9, 0.97), (1.0, 0.95, 0.96), 0.2),
-    'day': Hour((rgb(44, 128, 222), rgb(112, 182, 240), rgb(206, 234, 250)), rgb(255, 250, 220), 0.82, 0.06, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), 0.22),
-    'sunset': Hour((rgb(84, 58, 128), rgb(226, 96, 88), rgb(255, 192, 88)), rgb(255, 232, 150), 0.12, 0.085, (0.92, 0.66, 0.6), (1.0, 0.87, 0.78), 0.26),
-    'night': Hour((rgb(12, 18, 58), rgb(28, 42, 98), rgb(66, 88, 150)), None, 0.8, 0.0, (0.42, 0.5, 0.74), (0.76, 0.79, 0.97), 0.2),
-}
+    'morning': Hour(
+        sky=(rgb(150, 172, 222), rgb(226, 196, 224), rgb(255, 222, 204)), sun=rgb(255, 246, 214), sun_height=0.22, sun_radius=0.06,
+        ground=(0.94, 0.9, 0.97), tint=(1.0, 0.95, 0.96), light=(rgb(255, 232, 214), 0.3),
+    ),
+    'day': Hour(
+        sky=(rgb(44, 128, 222), rgb(112, 182, 240), rgb(206, 234, 250)), sun=rgb(255, 250, 220), sun_height=0.82, sun_radius=0.06,
+        ground=(1.0, 1.0, 1.0), tint=(1.0, 1.0, 1.0), light=(rgb(255, 252, 240), 0.24),
+    ),
+    'sunset': Hour(
+        sky=(rgb(84, 58, 128), rgb(226, 96, 88), rgb(255, 192, 88)), sun=rgb(255, 232, 150), sun_height=0.12, sun_radius=0.085,
+        ground=(0.92, 0.66, 0.6), tint=(1.0, 0.87, 0.78), light=(rgb(255, 190, 110), 0.42),
+    ),
+    'night': Hour(
+        sky=(rgb(12, 18, 58), rgb(28, 42, 98), rgb(66, 88, 150)), sun=None, sun_height=0.8, sun_radius=0.0,
+        ground=(0.42, 0.5, 0.74), tint=(0.76, 0.79, 0.97), light=(rgb(170, 195, 255), 0.3),
+    ),
+}  # fmt: skip
 
 
 class Scene:
@@ -38,7 +50,6 @@ class Scene:
         self.horizon = height * rng.uniform(0.56, 0.64)
         self.side = rng.choice((-1, 1))
         self.sun_x = width * (0.5 + self.side * rng.uniform(0.2, 0.38))
-        self.light = Light(self.hour.tint, self.side, self.hour.contrast, time == 'night')
 
     # ------------------------------------------------------------ colours
 
