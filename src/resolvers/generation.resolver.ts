@@ -154,7 +154,8 @@ export class GenerationResolver {
   }
 
   @FieldResolver(() => Float, {
-    description: 'Finished steps divided by all steps of all images, 0 to 1. Does not fall.',
+    description:
+      'Finished steps divided by all steps of all images, 0 to 1. Falls only where a process was killed, by the steps of its last second.',
   })
   progress(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
     return ctx.services.states.progress(generation);

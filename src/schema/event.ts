@@ -62,7 +62,10 @@ export class GenerationProgress extends GenerationEvent {
   @Field(() => GenerationStage, { description: 'Current stage.' })
   stage!: Stage;
 
-  @Field(() => Int, { description: 'Number of finished steps in all images. Does not fall.' })
+  @Field(() => Int, {
+    description:
+      'Number of finished steps in all images. Falls only where a process was killed, by the steps of its last second.',
+  })
   step!: number;
 
   @Field(() => Int, { description: 'Number of steps in all images.' })

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { buildSchema, isScalarType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../crash/easel-process.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
 
@@ -20,15 +20,6 @@ function block(language: string, text: string): string {
   const found = blocks.filter(([, tag, code]) => tag === language && code!.includes(text));
   expect(found).toHaveLength(1);
   return found[0]![2]!;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 describe('what the README shows', () => {
