@@ -79,6 +79,7 @@ describe.each(zones)('where the zone of the session is %s', (zone) => {
   }
 });
 
+// The embedded database is always UTF8: only a server can hold a database of another encoding.
 const server = process.env['TEST_DATABASE_URL'];
 
 test.skipIf(!server)('a database with another encoding than UTF8 is refused', async () => {

@@ -49,6 +49,7 @@ test('on a data folder that is a file, and on one that is not writable', async (
 // To mount takes root, as containers have it.
 const disk = join(folder, 'disk');
 mkdirSync(disk);
+// Only the superuser may mount, and not in every container.
 const canMount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', disk]).status === 0;
 if (canMount) spawnSync('umount', [disk]);
 
