@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,6 +55,18 @@ describe('weights that change while they are in use', () => {
     rmSync(dirname(dirname(other)), { recursive: true });
   });
 
+  it('are used, and named, once they are written over and their time is set back', async () => {
+    const before = await draw(engine);
+    const { atime, mtime } = statSync(weightsOf(model));
+    const bytes = readFileSync(weightsOf(model));
+    bytes.fill(0, bytes.length - 64);
+    writeFileSync(weightsOf(model), bytes);
+    utimesSync(weightsOf(model), atime, mtime);
+    const after = await draw(engine);
+    expect(digest(after)).not.toBe(digest(before));
+    expect(after.provenance.modelSha256).toBe(sha256(weightsOf(model)));
+  });
+
   it('are still used, and named, by an image that was running when they were replaced', async () => {
     const before = await draw(engine);
     let image: ImageEvent | undefined;
@@ -95,6 +110,50 @@ describe('weights that change while they are in use', () => {
       rmSync(other, { recursive: true });
     }
     expect(digest(await draw(engine))).toBe(digest(before));
+  });
+});
+
+describe('an image that waits to be begun while its model', () => {
+  let models: string;
+  let model: string;
+  let engine: Engine;
+  beforeEach(async () => {
+    models = mkdtempSync(join(tmpdir(), 'easel-waiting-'));
+    model = writeRandomModel(join(models, 'random'));
+    writeRandomModel(join(models, 'other'), { seed: 4 });
+    engine = await startEngine({ ...options, modelFolders: [models], maxModels: 1 });
+  });
+  afterEach(async () => {
+    await engine.close();
+    rmSync(models, { recursive: true });
+  });
+
+  /** Changes the model once its image waits for the memory that an image of another model holds. */
+  async function drawAfter(change: () => void): Promise<ImageEvent> {
+    const long = { ...request, model: 'other', steps: 100 };
+    const other = engine.generate(long, { signal: never() });
+    for (let type = ''; type !== 'step'; ) type = (await other.next()).value!.type;
+    const waiting = engine.generate(request, { signal: never() });
+    expect((await waiting.next()).value).toEqual({ type: 'stage', stage: 'LOADING_MODEL' });
+    change();
+    await other.return();
+    for await (const event of waiting) if (event.type === 'image') return event;
+    throw new Error('Expected an image, but got none');
+  }
+
+  it('gets new permissions is drawn', async () => {
+    const before = await draw(engine);
+    const after = await drawAfter(() => chmodSync(weightsOf(model), 0o444));
+    expect(digest(after)).toBe(digest(before));
+    expect(after.provenance).toEqual(before.provenance);
+  });
+
+  it('is replaced is drawn with the new one', async () => {
+    const before = await draw(engine);
+    const other = weightsOf(join(models, 'other'));
+    const after = await drawAfter(() => writeFileSync(weightsOf(model), readFileSync(other)));
+    expect(digest(after)).not.toBe(digest(before));
+    expect(after.provenance.modelSha256).toBe(sha256(weightsOf(model)));
   });
 });
 

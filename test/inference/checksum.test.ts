@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,6 +77,27 @@ describe('checksums', () => {
     expect(await createChecksums(cacheFile).of([await stampOf(transformer())])).toBe(
       sha256(readFileSync(transformer())),
     );
+    expect(Object.keys(JSON.parse(readFileSync(cacheFile, 'utf8')))).toHaveLength(1);
+  });
+
+  it('are made anew of a file that was overwritten, with its times set back', async () => {
+    const cacheFile = join(folder, 'checksums.json');
+    const { atime, mtime, size } = statSync(transformer());
+    await createChecksums(cacheFile).of([await stampOf(transformer())]);
+    writeFileSync(transformer(), Buffer.alloc(size, 7));
+    utimesSync(transformer(), atime, mtime);
+    expect(await createChecksums(cacheFile).of([await stampOf(transformer())])).toBe(
+      sha256(Buffer.alloc(size, 7)),
+    );
+  });
+
+  it('are of a file that was renamed or linked since, but are not kept', async () => {
+    const cacheFile = join(folder, 'checksums.json');
+    const stamp = await stampOf(transformer());
+    linkSync(transformer(), `${transformer()}.backup`);
+    const expected = sha256(readFileSync(transformer()));
+    expect(await createChecksums(cacheFile).of([stamp])).toBe(expected);
+    expect(existsSync(cacheFile)).toBe(false);
   });
 
   it('are not of another file that has taken the place since', async () => {

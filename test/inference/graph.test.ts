@@ -33,7 +33,9 @@ function weightsWithoutFile(
     entries.set(name, { dtype, shape, file: '/models/weights.safetensors', offset, length });
     offset += length;
   }
-  return weightsOf(entries, [{ path: '/models/weights.safetensors', version: '' }]);
+  return weightsOf(entries, [
+    { path: '/models/weights.safetensors', version: '', dataVersion: '' },
+  ]);
 }
 
 function expectInPlace(graph: GraphBuilder, weights: Weights) {

@@ -1,4 +1,13 @@
-import { mkdtempSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdtempSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { openWeights } from '../../src/inference/checkpoints/weight-files.ts';
@@ -26,6 +35,16 @@ describe('a network with weights that change on disk', () => {
   const changes = {
     'cut short': (file: string) => truncateSync(file, 16),
     'written over': (file: string) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
+    'written over, its time set back': (file: string) => {
+      const { atime, mtime } = statSync(file);
+      writeFileSync(file, filled(2));
+      utimesSync(file, atime, mtime);
+    },
+    'linked, renamed and protected': (file: string) => {
+      linkSync(file, `${file}.link`);
+      renameSync(file, `${file}.renamed`);
+      chmodSync(`${file}.renamed`, 0o400);
+    },
     'replaced by rename': (file: string) => {
       writeFileSync(`${file}.new`, filled(2));
       renameSync(`${file}.new`, file);
@@ -64,6 +83,7 @@ describe('a network with weights that change on disk', () => {
     ['mapped', 'cut short', isMapped, 'FileChanged'],
     ['mapped', 'written over', isMapped, 'FileChanged'],
     ['mapped', 'replaced by rename', isMapped, 1],
+    ['mapped', 'linked, renamed and protected', isMapped, 1],
     ['in memory', 'cut short', isInMemory, 1],
     ['in memory', 'written over', isInMemory, 1],
     ['in memory', 'replaced by rename', isInMemory, 1],
@@ -78,9 +98,11 @@ describe('a network with weights that change on disk', () => {
 
   it.each([
     ['mapped', 'cut short', isMapped, 'FileChanged'],
+    ['mapped', 'written over, its time set back', isMapped, 'FileChanged'],
     ['mapped', 'replaced by rename', isMapped, 'FileChanged'],
     ['in memory', 'cut short', isInMemory, 'FileDamaged'],
     ['in memory', 'written over', isInMemory, 'FileChanged'],
+    ['in memory', 'written over, its time set back', isInMemory, 'FileChanged'],
     ['in memory', 'replaced by rename', isInMemory, 1],
   ] as const)('%s and %s before loading', async (_, what: Change, options, outcome) => {
     const { file, load } = await open(options);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { FileChanged, type FileStamp, openFile, versionOf } from '../onnx/file.ts';
+import { FileChanged, type FileStamp, openFile, stampOf } from '../onnx/file.ts';
 
 export type Checksums = {
   /**
@@ -26,13 +26,20 @@ export function createChecksums(cacheFile?: string): Checksums {
   async function ofFile(stamp: FileStamp): Promise<string> {
     known ??= readCache(cacheFile);
     const sums = await known;
-    const key = `${stamp.path}\t${stamp.version}`;
+    const key = keyOf(stamp);
     const found = sums.get(key) ?? underWay.get(key);
     if (found !== undefined) return found;
-    const hashing = hash(stamp).finally(() => underWay.delete(key));
+    const hashing = hashAndKeep(stamp, sums).finally(() => underWay.delete(key));
     underWay.set(key, hashing);
-    const sum = await hashing;
-    sums.set(key, sum);
+    return hashing;
+  }
+
+  async function hashAndKeep(stamp: FileStamp, sums: Map<string, string>): Promise<string> {
+    const { sum, isOfVersion } = await hash(stamp);
+    if (!isOfVersion) return sum;
+    const outdated = [...sums.keys()].filter((key) => key.startsWith(`${stamp.path}\t`));
+    for (const key of outdated) sums.delete(key);
+    sums.set(keyOf(stamp), sum);
     writes = writes.then(() => writeCache(cacheFile, sums));
     await writes;
     return sum;
@@ -49,15 +56,29 @@ export function createChecksums(cacheFile?: string): Checksums {
   };
 }
 
-async function hash({ path, version }: FileStamp): Promise<string> {
+function keyOf({ path, version }: FileStamp): string {
+  return `${path}\t${version}`;
+}
+
+/**
+ * `isOfVersion` is false where the file was renamed, linked or given other permissions meanwhile: most
+ * likely the same data, so that an image need not fail, but nothing to be kept.
+ */
+async function hash({
+  path,
+  version,
+  dataVersion,
+}: FileStamp): Promise<{ sum: string; isOfVersion: boolean }> {
   const { handle, stamp } = await openFile(path);
   try {
-    if (stamp.version !== version) throw new FileChanged(path);
+    if (stamp.dataVersion !== dataVersion) throw new FileChanged(path);
     const sum = createHash('sha256');
     const stream = handle.createReadStream({ highWaterMark: pieceBytes, autoClose: false });
     for await (const piece of stream) sum.update(piece);
-    if (versionOf(await handle.stat({ bigint: true })) !== version) throw new FileChanged(path);
-    return sum.digest('hex');
+    const after = stampOf(path, await handle.stat({ bigint: true }));
+    if (after.dataVersion !== dataVersion) throw new FileChanged(path);
+    const isOfVersion = stamp.version === version && after.version === version;
+    return { sum: sum.digest('hex'), isOfVersion };
   } finally {
     await handle.close();
   }

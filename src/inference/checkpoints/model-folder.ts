@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
-import { type FileStamp, FileUnreadable, versionOf } from '../onnx/file.ts';
+import { FileUnreadable, stampOf } from '../onnx/file.ts';
 import { identityOf } from './checkpoint.ts';
 import { readJson } from './json-file.ts';
 
@@ -128,13 +128,13 @@ export async function fingerprintOf(folder: string, shared: string | null): Prom
 
 async function listVersions(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
-  const stamps = await Promise.all(names.sort().map((name) => stampOf(join(folder, name))));
-  return stamps.map((stamp) => `${stamp?.path}\t${stamp?.version}`);
+  const versions = await Promise.all(names.sort().map((name) => versionAt(join(folder, name))));
+  return versions.map((version, index) => `${names[index]}\t${version}`);
 }
 
-async function stampOf(path: string): Promise<FileStamp | null> {
+async function versionAt(path: string): Promise<string | null> {
   const found = await stat(path, { bigint: true }).catch(() => null);
-  return found === null ? null : { path, version: versionOf(found) };
+  return found && stampOf(path, found).version;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import { createChecksums } from '../checkpoints/checksum.ts';
 import type { SkippedFolder } from '../models/discovery.ts';
 import { type ModelListing, openCatalog } from '../models/listing.ts';
 import { type Model, tokenize } from '../models/model.ts';
+import { FileChanged } from '../onnx/file.ts';
 import type { JobEvent } from '../pipelines/job-event.ts';
 import type {
   EngineEvent,
@@ -94,6 +95,8 @@ type JobChannel = {
 };
 
 const defaultCloseMs = 12_000;
+/** Of one image, whose model's files change each time. */
+const maxBeginnings = 3;
 
 /**
  * Start the engine: find the models, start the thread, try the provider.
@@ -154,7 +157,27 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
+  /** Begins again where the model's files changed before the first step, and can be used as they are now. */
   async function* generate(
+    request: ImageRequest,
+    options: Parameters<Generate>[1],
+  ): AsyncGenerator<EngineEvent, void, void> {
+    let hasStepped = false;
+    for (let begun = 1; ; begun++) {
+      try {
+        for await (const event of generateOnce(request, options)) {
+          hasStepped ||= event.type === 'step';
+          yield event;
+        }
+        return;
+      } catch (error) {
+        const isOutdated = error instanceof DomainError && error.name === FileChanged.name;
+        if (!isOutdated || hasStepped || begun === maxBeginnings) throw error;
+      }
+    }
+  }
+
+  async function* generateOnce(
     request: ImageRequest,
     { signal, demand }: Parameters<Generate>[1],
   ): AsyncGenerator<EngineEvent, void, void> {

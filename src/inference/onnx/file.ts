@@ -1,14 +1,19 @@
-import { constants, type Stats } from 'node:fs';
+import { type BigIntStats, constants, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { DomainError } from '../../errors.ts';
 import { systemFault, systemReason } from '../../system-error.ts';
 
-/** A file as it was at one moment. Its version is another once it is replaced, edited or cut short. */
+/** A file as it was at one moment. */
 export type FileStamp = {
   /** Absolute, symbolic links resolved. */
   readonly path: string;
-  /** Inode, size and time of change: equal for two names of one file. */
+  /**
+   * Another after anything that happens to the file, also after a rename or new permissions: the time
+   * of change, unlike that of writing, cannot be set back. Equal for two names of one file.
+   */
   readonly version: string;
+  /** Another once it is replaced, edited or cut short: for what must go on where nothing was written. */
+  readonly dataVersion: string;
 };
 
 /** A file of a model folder that cannot be read. The message names it. */
@@ -62,8 +67,7 @@ export async function openFile(file: string): Promise<OpenFile> {
     try {
       const found = await handle.stat({ bigint: true });
       if (!found.isFile()) throw new FileUnreadable(file, 'it is no longer one');
-      const stamp = { path, version: versionOf(found) };
-      return { handle, stamp, size: Number(found.size) };
+      return { handle, stamp: stampOf(path, found), size: Number(found.size) };
     } catch (error) {
       await handle.close();
       throw error;
@@ -95,13 +99,13 @@ export async function readSmallFile(
   }
 }
 
-/** Of a `stat` with `bigint`. */
-export function versionOf(found: {
-  readonly ino: bigint;
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-}): string {
-  return `${found.ino}-${found.size}-${found.mtimeNs}`;
+/** @param found a `stat` with `bigint`: only nanoseconds tell two changes in a row apart */
+export function stampOf(
+  path: string,
+  found: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>,
+): FileStamp {
+  const dataVersion = `${found.ino}-${found.size}-${found.mtimeNs}`;
+  return { path, version: `${dataVersion}-${found.ctimeNs}`, dataVersion };
 }
 
 /** What a file is that begins like this, as `a …`, where it is a usual mistake of downloading; else null. */

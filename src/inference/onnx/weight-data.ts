@@ -1,7 +1,7 @@
 import { fstatSync, statSync } from 'node:fs';
 import { relative } from 'node:path';
 import { decodeFloats, dtypes, isFloatDtype } from './dtype.ts';
-import { FileChanged, FileDamaged, type OpenFile, openFile, versionOf } from './file.ts';
+import { FileChanged, FileDamaged, type OpenFile, openFile, stampOf } from './file.ts';
 import type { TensorEntry } from './safetensors.ts';
 import { TensorMismatch, type Weights } from './weights.ts';
 
@@ -44,8 +44,9 @@ export async function openWeightData(
     for (const { handle } of opened.values()) await handle.close();
     opened.clear();
   };
+  /** An open file may be renamed, linked or unlinked: its data stays. */
   const isUnchanged = ({ handle, stamp }: OpenFile) =>
-    versionOf(fstatSync(handle.fd, { bigint: true })) === stamp.version;
+    stampOf(stamp.path, fstatSync(handle.fd, { bigint: true })).dataVersion === stamp.dataVersion;
   const checkUnchanged = () => {
     for (const file of opened.values()) {
       if (!isUnchanged(file)) throw new FileChanged(file.stamp.path);
@@ -76,15 +77,21 @@ export async function openWeightData(
         for (const { handle, stamp, size } of opened.values()) {
           const data = new Uint8Array(size);
           await fill(handle, data, 0, stamp.path);
+          const after = fstatSync(handle.fd, { bigint: true });
+          const isReplaced = after.nlink === 0n; // By another file: this one is as it was.
+          if (!isReplaced && stampOf(stamp.path, after).version !== stamp.version) {
+            throw new FileChanged(stamp.path);
+          }
           contents.push({ path: relative(weights.root, stamp.path), data });
         }
-        checkUnchanged();
         return contents;
       },
       checkMapped() {
         for (const { path, version } of isMapped ? weights.files : []) {
           const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-          if (found === undefined || versionOf(found) !== version) throw new FileChanged(path);
+          if (found === undefined || stampOf(path, found).version !== version) {
+            throw new FileChanged(path);
+          }
         }
       },
       checkUnchanged: isMapped ? checkUnchanged : () => undefined,
