@@ -139,6 +139,37 @@ describe('parts for several models', () => {
   });
 });
 
+it('every other folder is reported, with its reason', async () => {
+  writeRandomModel(join(root, 'org', 'model'));
+  writeRandomModel(join(root, 'org', 'sub', 'deep'));
+  mkdirSync(join(root, 'empty', 'sub'), { recursive: true });
+  mkdirSync(join(root, 'deeper', 'sub', 'model', 'transformer'), { recursive: true });
+  mkdirSync(join(root, 'parts', 'vae'), { recursive: true });
+  mkdirSync(join(root, 'models--owner--empty', 'refs'), { recursive: true });
+  mkdirSync(join(root, '.hidden', 'model', 'transformer'), { recursive: true });
+  mkdirSync(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.of(0xe9)]));
+  symlinkSync('loop', join(root, 'loop'));
+  symlinkSync('nowhere', join(root, 'dangling'));
+  symlinkSync(root, join(root, 'org', 'itself'));
+  const skipped: string[] = [];
+  const { listings } = await openCatalog([root], {
+    onSkip: ({ folder, reason }) => skipped.push(`${relative(root, folder)}: ${reason}`),
+  });
+  expect(listings.map(({ found }) => found.name)).toEqual(['org/model']);
+  const nothing = 'it has no transformer/, model_index.json or easel.json';
+  expect(skipped.sort()).toEqual([
+    'caf\ufffd: its name is not UTF-8',
+    'dangling: it is a symbolic link to nothing',
+    'deeper/sub: models are looked for in <name>/ and <owner>/<name>/, and model/ lies deeper',
+    `empty: ${nothing}, nor has a folder in it`,
+    'loop: it is a symbolic link that leads to itself',
+    'models--owner--empty: it is of a Hugging Face cache, but has no snapshot',
+    'org/itself: it is a symbolic link to a folder that it lies in',
+    'org/sub: models are looked for in <name>/ and <owner>/<name>/, and deep/ lies deeper',
+    `parts: ${nothing}`,
+  ]);
+});
+
 it('of two models of one name the first counts, and the other is reported', async () => {
   const [first, second] = [join(root, 'first'), join(root, 'second')];
   writeRandomModel(join(first, 'model'));
