@@ -266,7 +266,28 @@ describe('a damaged model folder stays listed, with its reason', () => {
     expect(await reason()).toMatch(expected);
   });
 
+  it.each([
+    ['none', undefined],
+    ['[null,null]', [null, null]],
+    [
+      '["my_schedulers","DPMSolverMultistepScheduler"]',
+      ['my_schedulers', 'DPMSolverMultistepScheduler'],
+    ],
+    ['"DDPMScheduler"', 'DDPMScheduler'],
+  ])('model_index.json with %s as its scheduler', async (got, scheduler) => {
+    edit('model_index.json', (index) => ({ ...index, scheduler }));
+    expect(await reason()).toContain(`but got ${got}`);
+  });
+
+  it('micro-conditions without their weights', async () => {
+    edit('transformer/config.json', (config) => ({ ...config, use_additional_conditions: true }));
+    expect(await reason()).toMatch(
+      /Expected the tensor adaln_single\.emb\.resolution_embedder\.linear_1\.weight/,
+    );
+  });
+
   it('default steps that its sampler does not take', async () => {
+    edit('scheduler/scheduler_config.json', (config) => ({ ...config, clip_sample: false }));
     edit('model_index.json', (index) => ({ ...index, scheduler: ['diffusers', 'DDPMScheduler'] }));
     edit('easel.json', (easel) => ({ ...easel, defaults: { steps: 4 } }));
     expect(await reason()).toMatch(/defaults\.steps in easel\.json from 1 to 1 for sampler DMD/);

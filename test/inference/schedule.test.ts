@@ -13,7 +13,7 @@ const official = `{
   "lambda_min_clipped": -Infinity, "lower_order_final": true, "num_train_timesteps": 1000,
   "prediction_type": "epsilon", "solver_order": 2, "solver_type": "midpoint",
   "thresholding": false, "timestep_spacing": "linspace", "trained_betas": null,
-  "use_karras_sigmas": false, "variance_type": null, "note": "an \\"Infinity\\" in a string: NaN"
+  "use_karras_sigmas": false, "variance_type": null, "_note": "an \\"Infinity\\" in a string: NaN"
 }`;
 
 const folder = temporaryFolder();
@@ -37,7 +37,9 @@ describe('noise schedule', () => {
   });
 
   test('belongs to the class that model_index.json names, whichever class saved the options', async () => {
-    const saved = official.replace('DPMSolverMultistepScheduler', 'DDPMScheduler');
+    const saved = official
+      .replace('DPMSolverMultistepScheduler', 'DDPMScheduler')
+      .replace('{', '{ "clip_sample": false,');
     expect((await read(saved)).name).toBe('DMD');
     expect((await read(saved, 'DPMSolverMultistepScheduler')).name).toBe('DPMPP_2M');
     expect((await read(official, 'LCMScheduler')).name).toBe('LCM');
@@ -58,18 +60,27 @@ describe('noise schedule', () => {
     ['"use_karras_sigmas": false', '"use_karras_sigmas": true', /use_karras_sigmas false.*true/],
     ['"solver_order": 2', '"solver_order": 3', /solver_order 2.*but got 3/],
     ['"beta_schedule": "linear"', '"beta_schedule": "squaredcos_cap_v2"', /squaredcos_cap_v2/],
+    ['"variance_type": null', '"variance_type": "learned_range"', /variance_type.*learned_range/],
+    ['"_note"', '"use_cosine_sigmas": true, "_note"', /got use_cosine_sigmas, which is none/],
     ['-Infinity', '-5.1', /lambda_min_clipped.*but got -5\.1/],
     ['0.02', '"much"', /beta_end/],
     ['0.02', '1e999', /beta_end/],
     ['"trained_betas": null', '"trained_betas": [0.1]', /trained_betas/],
     ['"num_train_timesteps": 1000', '"num_train_timesteps": 50', /num_train_timesteps.*but got 50/],
     ['DPMSolverMultistepScheduler', 'UniPCMultistepScheduler', /but got UniPCMultistepScheduler/],
+    ['DPMSolverMultistepScheduler', 'DDPMScheduler', /clip_sample false.*but got true/],
     ['{', '[', /Expected JSON/],
   ])('refuses what it does not have: %s as %s', async (from, to, message) => {
     await expect(read(official.replace(from, to))).rejects.toMatchObject({
       code: 'MODEL_UNAVAILABLE',
       message: expect.stringMatching(message),
     });
+  });
+
+  test('passes over options of other classes, and over new ones that are off', async () => {
+    const saved = '"set_alpha_to_one": true, "skip_prk_steps": true, "use_cosine_sigmas": false';
+    const bare = official.replace('{', `{ ${saved}, "clip_sample": true,`);
+    expect((await read(bare)).schedule).toEqual(schedule);
   });
 
   // torch.linspace(1e-4, 0.02, 1000), float32, is symmetric: it counts from both ends.

@@ -17,7 +17,7 @@ export class ModelFolderDamaged extends DomainError {
 export const partNames = ['transformer', 'text_encoder', 'vae', 'tokenizer', 'scheduler'] as const;
 export type PartName = (typeof partNames)[number];
 
-/** What diffusers and transformers call the classes that are built here. */
+/** What diffusers and transformers call the classes that are built here; a scheduler's is checked where it is read. */
 const classes = {
   transformer: ['PixArtTransformer2DModel', 'Transformer2DModel'],
   text_encoder: ['T5EncoderModel'],
@@ -31,8 +31,8 @@ export const officialParts = 'pixart_sigma_sdxlvae_T5_diffusers';
 
 export type ModelIndex = {
   readonly pipeline: (typeof pipelines)[number];
-  /** The scheduler's class, where the index names one. */
-  readonly scheduler: string | null;
+  /** The scheduler's class. */
+  readonly scheduler: string;
   readonly identity: string;
 };
 
@@ -57,7 +57,6 @@ export async function readModelIndex(folder: string): Promise<ModelIndex | null>
       `Expected ${pipelines.join(' or ')} in model_index.json, but got ${JSON.stringify(index._class_name)}`,
     );
   }
-  let scheduler: string | null = null;
   for (const [name, value] of Object.entries(index)) {
     if (name.startsWith('_')) continue;
     if (!/^[A-Za-z]\w*$/.test(name)) {
@@ -66,11 +65,19 @@ export async function readModelIndex(folder: string): Promise<ModelIndex | null>
       );
     }
     const className: unknown = Array.isArray(value) ? value[1] : null;
-    if (className === null) continue;
-    if (name === 'scheduler' && typeof className === 'string') scheduler = className;
-    else checkClass(name, className, 'model_index.json');
+    if (className !== null) checkClass(name, className, 'model_index.json');
   }
-  return { pipeline, scheduler, identity: identityOf([stamp.version]) };
+  return { pipeline, scheduler: schedulerIn(index), identity: identityOf([stamp.version]) };
+}
+
+/** @throws ModelFolderDamaged: without one, or with one of another library, the pipeline cannot be built. */
+function schedulerIn({ scheduler }: z.output<typeof indexSchema>): string {
+  const [library, className] = Array.isArray(scheduler) ? scheduler : [];
+  if (library === 'diffusers' && typeof className === 'string') return className;
+  const got = scheduler === undefined ? 'none' : JSON.stringify(scheduler);
+  throw new ModelFolderDamaged(
+    `Expected scheduler in model_index.json as ["diffusers", the name of a class], but got ${got}`,
+  );
 }
 
 /** @throws ModelFolderDamaged where a part is of a class that is not built here */

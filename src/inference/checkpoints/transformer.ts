@@ -55,6 +55,8 @@ const fileSchema = z.object({
   activation_fn: z.literal('gelu-approximate').default('gelu-approximate'),
   attention_bias: z.literal(true).default(true),
   attention_type: z.literal('default').default('default'),
+  /** Null: as the weights are. */
+  use_additional_conditions: z.boolean().nullish(),
   /** Null: one per 64 latents, at least one. */
   interpolation_scale: z.number().min(1e-3).max(1e3).nullish(),
   kv_compress_config: z
@@ -87,8 +89,11 @@ export async function openTransformer(folder: string): Promise<Checkpoint<Transf
     normEpsilon: file.norm_eps,
     sampleSize: file.sample_size,
     interpolationScale: file.interpolation_scale ?? Math.max(Math.floor(file.sample_size / 64), 1),
-    // By what is there: `use_additional_conditions: null` means yes or no by the model's size.
-    microConditions: weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
+    // By what is there, because older configurations of Σ leave it out, and are not of the kind that
+    // diffusers takes them for. Where it is true, missing weights are found as others are.
+    microConditions:
+      file.use_additional_conditions ??
+      weights.has('adaln_single.emb.resolution_embedder.linear_1.weight'),
     compression: compressionOf(file.kv_compress_config ?? null, weights),
   };
   const beyond = config.compression?.layers.find((layer) => layer >= config.layers);

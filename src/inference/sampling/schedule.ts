@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import type { SchedulerCheckpoint } from '../checkpoints/scheduler.ts';
-import type { SchedulerClass } from './scheduler-classes.ts';
+import { optionsWithoutInfluence, type SchedulerClass } from './scheduler-classes.ts';
 
 /** The scheduler's configuration asks for arithmetic that is not here; guessing would draw another image. */
 export class ScheduleUnsupported extends DomainError {
@@ -45,8 +45,14 @@ export function createSchedule(
   { options }: Pick<SchedulerCheckpoint, 'options'>,
   { name, defaults, implemented }: SchedulerClass,
 ): Schedule {
+  for (const [option, value] of Object.entries(options)) {
+    const isKnown = option in implemented || option in optionsSchema.shape;
+    const isOff = value === null || value === false;
+    if (isKnown || isOff || optionsWithoutInfluence.has(option) || option.startsWith('_')) continue;
+    throw new ScheduleUnsupported(`options of ${name}`, `${option}, which is none`);
+  }
   for (const [option, values] of Object.entries(implemented)) {
-    const got: unknown = options[option] ?? values[0];
+    const got: unknown = options[option] ?? defaults[option] ?? values[0];
     if (!values.some((value) => value === got)) {
       throw new ScheduleUnsupported(`${option} ${values.join(' or ')} of ${name}`, `${got}`);
     }
