@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { sweepOrphans } from '../../src/services/maintenance/orphans.ts';
+import { createRecovery } from '../../src/services/runner/recover.ts';
 import { idOf, never, openFixture, type ServiceFixture } from './support/service-fixture.ts';
 import { draws, type Gate, shutAt } from './support/stand-in-engine.ts';
 
@@ -89,21 +90,53 @@ test('a generation whose process died runs again, and fails after the third deat
   });
 });
 
-test('with other runners, only generations with an expired lease are taken over', async () => {
-  const viewer = await fixture.newViewer();
-  const asked = [await fixture.ask(viewer), await fixture.ask(viewer)];
-  const runnerId = '00000000-0000-4000-8000-000000000000';
-  const lapse = (generation: { id: string }, leaseUntil: Date) =>
+const otherRunner = '00000000-0000-4000-8000-000000000000';
+const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+const nothingOwn = () => false;
+
+/** A generation that another runner works on, and that runner's renewal of its lease. */
+async function runningElsewhere() {
+  const asked = await fixture.ask(await fixture.newViewer());
+  const { id } = asked;
+  const renew = (leaseUntil: Date) =>
     fixture.client.generation.update({
-      where: { id: generation.id },
-      data: { status: 'RUNNING', runnerId, attempts: 1, leaseUntil },
+      where: { id },
+      data: { status: 'RUNNING', runnerId: otherRunner, attempts: 1, leaseUntil },
     });
-  await lapse(asked[0]!, new Date(Date.now() - 1000));
-  await lapse(asked[1]!, new Date(Date.now() + 60_000));
-  await fixture.run(draws(), { alone: false });
-  expect((await fixture.ended(asked[0]!)).status).toBe('SUCCEEDED');
-  const other = await fixture.client.generation.findUniqueOrThrow({ where: { id: asked[1]!.id } });
-  expect(other).toMatchObject({ status: 'RUNNING', runnerId });
+  await renew(new Date());
+  return { asked, id, renew };
+}
+const statusOf = async (id: string) =>
+  (await fixture.client.generation.findUniqueOrThrow({ where: { id } })).status;
+
+test('with other runners, a generation whose lease nobody renews is run by one of them', async () => {
+  const { asked } = await runningElsewhere();
+  await fixture.run(draws(), { alone: false, leaseMs: 300 });
+  expect((await fixture.ended(asked)).status).toBe('SUCCEEDED');
+});
+
+test('whatever the clock says, a generation is abandoned only where its lease was not renewed between four looks', async () => {
+  const [kept, lost] = [await runningElsewhere(), await runningElsewhere()];
+  const look = createRecovery({ ...fixture, log: quiet }, { slowMs: 60_000 });
+  const day = 86_400_000;
+  for (const now of [0, day, -day, 1]) {
+    await kept.renew(new Date(Date.now() + now)); // A clock that jumps forward, and back.
+    expect(await statusOf(lost.id)).toBe('RUNNING');
+    await look(nothingOwn);
+  }
+  expect(await statusOf(kept.id)).toBe('RUNNING');
+  expect(await statusOf(lost.id)).toBe('QUEUED');
+});
+
+test('a look at a slow database proves nothing, and what the runner itself works on is never abandoned', async () => {
+  const { id } = await runningElsewhere();
+  const slow = createRecovery({ ...fixture, log: quiet }, { slowMs: -1 });
+  const own = createRecovery({ ...fixture, log: quiet }, { slowMs: 60_000 });
+  for (let looks = 0; looks < 8; looks++) {
+    await slow(nothingOwn);
+    await own((one) => one === id);
+  }
+  expect(await statusOf(id)).toBe('RUNNING');
 });
 
 test('files without a row are deleted, but for those of waiting generations', async () => {

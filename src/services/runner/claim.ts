@@ -52,18 +52,22 @@ export async function renewLeases(
 
 /**
  * Back to QUEUED, with the images it has; null where it has ended or another runner has it by now. `counts`:
- * whether this attempt counts as one of `maxAttempts`.
+ * whether this attempt counts as one of `maxAttempts`. `leaseUntil`: only where nobody has renewed this lease since.
  */
 export function handBack(
   deps: ChangeDeps,
   row: Pick<Generation, 'id' | 'runnerId'>,
-  { counts, finishedSteps }: { counts: boolean; finishedSteps?: number },
+  {
+    counts,
+    finishedSteps,
+    leaseUntil,
+  }: { counts: boolean; finishedSteps?: number; leaseUntil?: Date | null },
 ): Promise<Generation | null> {
   const attempts = counts ? {} : { attempts: { decrement: 1 } };
   const progress = finishedSteps === undefined ? {} : { finishedSteps };
   return changeStatus(deps, {
     id: row.id,
-    from: { status: 'RUNNING', runnerId: row.runnerId },
+    from: { status: 'RUNNING', runnerId: row.runnerId, leaseUntil },
     to: { status: 'QUEUED', startedAt: null, ...attempts, ...progress, ...released },
     event: 'GenerationQueued',
   });

@@ -5,15 +5,23 @@ import { changeStatus, released } from '../generations/transition.ts';
 
 export type Cause = { readonly code: ErrorCode; readonly message: string };
 
-/** RUNNING to FAILED; null where it has ended or another runner has it by now. */
+/**
+ * RUNNING to FAILED; null where it has ended or another runner has it by now. `leaseUntil`: only where nobody has
+ * renewed this lease since.
+ */
 export function fail(
   deps: ChangeDeps,
   row: Pick<Generation, 'id' | 'runnerId'>,
-  { code, message, finishedSteps }: Cause & { readonly finishedSteps?: number },
+  {
+    code,
+    message,
+    finishedSteps,
+    leaseUntil,
+  }: Cause & { readonly finishedSteps?: number; readonly leaseUntil?: Date | null },
 ): Promise<Generation | null> {
   return changeStatus(deps, {
     id: row.id,
-    from: { status: 'RUNNING', runnerId: row.runnerId },
+    from: { status: 'RUNNING', runnerId: row.runnerId, leaseUntil },
     to: {
       status: 'FAILED',
       finishedAt: new Date(),

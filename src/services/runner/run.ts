@@ -8,7 +8,7 @@ import type { CrashPoint } from './crash-points.ts';
 import { type Draw, type DrawDeps, drawGeneration } from './draw.ts';
 import { causeOf, fail, isWorthAnotherAttempt } from './fail.ts';
 import { createPreviewLeases } from './preview-leases.ts';
-import { recoverAbandoned } from './recover.ts';
+import { createRecovery, recoverAll } from './recover.ts';
 import type { RunnerLog } from './runner-log.ts';
 
 export type RunnerOptions = {
@@ -48,7 +48,7 @@ type Reason = 'canceled' | 'lost' | 'stopping';
 
 /** Claims what waits, and draws it, until it is stopped. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  await recoverAbandoned(options, options.alone ? 'all' : 'expired');
+  if (options.alone) await recoverAll(options);
   const runner = new GenerationRunner(options);
   await runner.start();
   return runner;
@@ -68,7 +68,8 @@ class GenerationRunner implements Runner {
   readonly #draw: DrawDeps;
   readonly #previews = createPreviewLeases();
   readonly #running = new Map<string, Run>();
-  #ticking: Promise<void> = Promise.resolve();
+  readonly #recover: ReturnType<typeof createRecovery>;
+  #ticking: Promise<void> | null = null;
   #claiming: Promise<void> | null = null;
   #isClaimAgain = false;
   #handingBack: Promise<void> | null = null;
@@ -80,6 +81,7 @@ class GenerationRunner implements Runner {
     const { client, events, leaseMs = 30_000, reached = () => {} } = options;
     this.#options = options;
     this.#claimant = { client, events, leaseMs, runnerId: randomUUID() };
+    this.#recover = createRecovery(options, { slowMs: leaseMs / 6 });
     this.#draw = {
       storeProgressEveryMs: 1_000,
       ...options,
@@ -148,19 +150,26 @@ class GenerationRunner implements Runner {
     this.#running.get(id)?.stop.abort(reason);
   }
 
-  /** Renews leases, queues again what other runners have let expire, and claims what no message told of. */
+  /**
+   * Renews leases, queues again what other runners have let expire, and claims what no message told of. One at a time:
+   * behind a database that was slow for a while, several at once would be looks at the same moment.
+   */
   #tick(): void {
-    this.#ticking = this.#ticking.then(async () => {
-      try {
-        const ids = [...this.#running.keys()];
-        const kept = await renewLeases(this.#claimant, ids);
-        for (const id of ids) if (!kept.has(id)) this.#stopRun(id, 'lost');
-        await recoverAbandoned(this.#options, 'expired');
-        this.#claimSoon();
-      } catch (error) {
-        this.#options.log.error({ err: error }, 'could not renew the leases');
-      }
-    });
+    this.#ticking ??= this.#renewAndRecover()
+      .catch((error: unknown) =>
+        this.#options.log.error({ err: error }, 'could not renew the leases'),
+      )
+      .finally(() => {
+        this.#ticking = null;
+      });
+  }
+
+  async #renewAndRecover(): Promise<void> {
+    const ids = [...this.#running.keys()];
+    const kept = await renewLeases(this.#claimant, ids);
+    for (const id of ids) if (!kept.has(id)) this.#stopRun(id, 'lost');
+    await this.#recover((id) => this.#running.has(id));
+    this.#claimSoon();
   }
 
   /** One claim after the other; a request that comes meanwhile is not lost. */
