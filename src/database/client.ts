@@ -3,6 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
+import { keepPrivate } from './data-folder.ts';
 import { type DatabaseWatcher, openEmbedded } from './embedded.ts';
 import { ensureInstallation } from './installation.ts';
 import { migrate } from './migrate.ts';
@@ -37,7 +38,10 @@ const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import
  */
 export async function openDatabase(config: DatabaseConfig): Promise<Database> {
   const reached = config.reached ?? (async () => {});
-  if (config.databaseUrl) return openServer(config.databaseUrl, reached);
+  if (config.databaseUrl) {
+    keepPrivate(config.dataDir);
+    return openServer(config.databaseUrl, reached);
+  }
   const embedded = await openEmbedded(config.dataDir, config);
   return open('embedded', embedded, reached);
 }

@@ -38,14 +38,28 @@ const roomAtFirst = 120e6;
 const roomLater = 20e6;
 
 /**
+ * From here on whatever this process writes can be read by its user only, whatever umask it was started with, and so can
+ * the data folder of an earlier version: it holds prompts, images and the key of the links.
+ */
+export function keepPrivate(dataDir: string): void {
+  process.umask(0o077);
+  const path = resolve(dataDir);
+  attempt(path, () => makeFolder(path));
+  try {
+    chmodSync(path, 0o700);
+  } catch (error) {
+    // A volume that belongs to another user and is shared by group: `npm run doctor` says so.
+    if (systemFault(error) !== 'denied' && systemFault(error) !== 'read-only') throw error;
+  }
+}
+
+/**
  * Makes the data folder where there is none, and checks that it is ours, of a version that we read, and can be
  * written with some room left. @throws StartError
  */
 export function openDataFolder(dataDir: string): DataFolder {
-  const path = attempt(resolve(dataDir), () => {
-    makeFolder(resolve(dataDir));
-    return realpathSync(dataDir);
-  });
+  keepPrivate(dataDir);
+  const path = attempt(resolve(dataDir), () => realpathSync(dataDir));
   checkMark(path);
   const database = join(path, 'database');
   checkVersion(path, database);

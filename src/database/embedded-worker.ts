@@ -1,4 +1,5 @@
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
@@ -59,5 +60,9 @@ async function createDatabase(): Promise<void> {
   rmSync(unfinished, { recursive: true, force: true });
   const db = await PGlite.create(unfinished);
   await db.close();
+  // Its files come with modes of their own, whatever the umask.
+  for (const entry of readdirSync(unfinished, { recursive: true, withFileTypes: true })) {
+    chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
+  }
   renameSync(unfinished, folder);
 }

@@ -2,14 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { StartError } from '../errors.ts';
-import { systemCode } from '../system-error.ts';
+import { systemCode, systemFault, systemReason } from '../system-error.ts';
 
 /** Proof that this process, and no other, may open the data folder. */
 export type Ownership = { release(): Promise<void> };
 
 /** What an owner writes about itself; `socket` answers as long as the process lives. */
 export type Owner = { readonly pid: number; readonly socket: string; readonly database: string };
+
+/** What is known of an owner whose file is damaged. */
+type Unknown = { readonly [Key in keyof Owner]: null };
 
 /**
  * Makes this process the owner of `folder`, or throws. Two programs in one PGlite folder destroy it
@@ -35,13 +39,16 @@ export async function takeOwnership(
       const highest = highestOwner(folder);
       const last = highest > 0 ? readOwner(folder, highest) : null;
       if (highest > 0 && last === null) continue; // followed and cleared away in the meantime
-      if (last && (await answers(last.socket))) throw new FolderOwned(folder, last.pid);
+      // Of an owner whose file is damaged one socket is known all the same: it has the database open if it lives.
+      const asked = last?.socket ?? database;
+      if (last && (await answers(asked))) throw new FolderOwned(folder, last.pid);
       writeFileSync(draft, JSON.stringify(self), { mode: 0o600 });
       const mine = follow(folder, draft, highest + 1);
       rmSync(draft, { force: true });
       if (!mine) continue;
       clearBelow(folder, highest + 1);
-      if (last && dirname(last.socket) === socketFolder) rmSync(last.socket, { force: true });
+      if (last?.socket && dirname(last.socket) === socketFolder)
+        rmSync(last.socket, { force: true });
       return { release: () => close(server) };
     }
   } catch (error) {
@@ -55,21 +62,23 @@ export async function takeOwnership(
 export async function currentOwner(folder: string): Promise<Owner | null> {
   const highest = highestOwner(folder);
   const owner = highest > 0 ? readOwner(folder, highest) : null;
-  return owner !== null && (await answers(owner.socket)) ? owner : null;
+  if (owner === null || owner.socket === null) return null;
+  return (await answers(owner.socket)) ? owner : null;
 }
 
 export class FolderOwned extends StartError {
   constructor(
     readonly folder: string,
-    readonly pid: number,
+    readonly pid: number | null,
   ) {
+    const owner = pid === null ? 'another process' : `process ${pid}`;
     super(
-      `Expected the data folder ${folder} to be free, but process ${pid} is using it: stop that one first, or set DATA_DIR to another folder`,
+      `Expected the data folder ${folder} to be free, but ${owner} is using it: stop that one first, or set DATA_DIR to another folder`,
     );
   }
 }
 
-const ownerFile = /^owner\.(\d+)$/;
+const ownerFile = /^owner\.(\d{1,9})$/;
 const draftFile = /^owner-[0-9a-f-]+\.draft$/;
 
 function highestOwner(folder: string): number {
@@ -77,13 +86,23 @@ function highestOwner(folder: string): number {
   return Math.max(0, ...numbers);
 }
 
-function readOwner(folder: string, number: number): Owner | null {
+const ownerSchema = z.object({
+  pid: z.int().positive(),
+  socket: z.string().min(1),
+  database: z.string().min(1),
+});
+
+/** Null where the file is gone. @throws StartError where it is no file */
+function readOwner(folder: string, number: number): Owner | Unknown | null {
+  const file = join(folder, `owner.${number}`);
   try {
-    return JSON.parse(readFileSync(join(folder, `owner.${number}`), 'utf8'));
+    return ownerSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null;
-    if (error instanceof SyntaxError) return { pid: 0, socket: '', database: '' };
-    throw error;
+    if (systemFault(error) === 'missing') return null;
+    if (systemFault(error) === null) return { pid: null, socket: null, database: null };
+    throw new StartError(`Expected to read ${file}, but ${systemReason(error)}: remove it`, {
+      cause: error,
+    });
   }
 }
 
@@ -127,7 +146,6 @@ function close(server: Server): Promise<void> {
 
 /** Any answer but "connection refused" counts as an owner: waiting is harmless, going on is not. */
 function answers(socket: string): Promise<boolean> {
-  if (socket === '') return Promise.resolve(false);
   return new Promise((resolve) => {
     const caller = connect(socket);
     caller.once('connect', () => {

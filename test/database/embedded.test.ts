@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -38,6 +39,7 @@ async function refusal(dataDir: string): Promise<string> {
 
 test('makes the folder and a database in it, also after a start that died half-way', async () => {
   const dataDir = join(parent, 'new', 'data');
+  process.umask(0); // Whatever it was: nobody else may read what is written.
   openDataFolder(dataDir);
   mkdirSync(join(dataDir, 'database.new', 'base'), { recursive: true });
   writeFileSync(join(dataDir, 'database.new', 'PG_VERSION'), '18\n');
@@ -45,6 +47,13 @@ test('makes the folder and a database in it, also after a start that died half-w
   expect(await database.client.user.count()).toBe(1);
   await database.close();
   expect(existsSync(join(dataDir, 'database.new'))).toBe(false);
+  const readable = readdirSync(dataDir, { recursive: true, withFileTypes: true })
+    .map((entry) => join(entry.parentPath, entry.name))
+    // PostgreSQL's cache of its own catalogue; the folders around it are closed.
+    .filter((path) => !path.endsWith('/pg_internal.init'))
+    .filter((path) => (statSync(path).mode & 0o077) !== 0);
+  expect(readable).toEqual([]);
+  expect(statSync(dataDir).mode & 0o777).toBe(0o700);
 }, 180_000);
 
 test('keeps what was written, and listens on a private socket alone', async () => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -90,6 +91,43 @@ test('after a release the next owner follows at once, and files do not pile up',
     expect(await currentOwner(folder)).toBeNull();
   }
   expect(readdirSync(folder)).toEqual(['owner.5']);
+});
+
+test.each([
+  '',
+  'null',
+  '[]',
+  '{"pid":7}',
+  '{"pid":7,"socket":"","database":""}',
+  '\0\0\0',
+  '{"pid":',
+])(
+  'an owner file that says %j is followed where nobody has the database open, else not',
+  async (contents) => {
+    const database = join(folder, 'database.sock');
+    writeFileSync(join(folder, 'owner.3'), contents);
+    const server = createServer((caller) => caller.destroy());
+    await new Promise<void>((resolve) => server.listen(database, resolve));
+    await expect(takeOwnership(folder, folder, database)).rejects.toThrow(
+      `Expected the data folder ${folder} to be free, but another process is using it`,
+    );
+    expect(await currentOwner(folder)).toBeNull();
+    await new Promise((resolve) => server.close(resolve));
+    const ownership = await takeOwnership(folder, folder, database);
+    expect((await currentOwner(folder))?.pid).toBe(process.pid);
+    await ownership.release();
+  },
+);
+
+test('an owner file that is a folder is named, and a number too large to follow is none', async () => {
+  mkdirSync(join(folder, 'owner.3'));
+  await expect(takeOwnership(folder, folder, 'unused')).rejects.toThrow(
+    `Expected to read ${join(folder, 'owner.3')}, but it is a folder: remove it`,
+  );
+  rmdirSync(join(folder, 'owner.3'));
+  writeFileSync(join(folder, 'owner.100000000000000000000'), '');
+  const ownership = await takeOwnership(folder, folder, 'unused');
+  await ownership.release();
 });
 
 test('of many starts at once, never two own the folder', async () => {
