@@ -31,23 +31,31 @@ const inference = [
 ].map(([folder, reach]) => [
   folder === ownFiles ? 'inference' : folder.slice(0, -1).replace('/', '-'),
   `^src/${folder}`,
-  ['(errors|system-error)\\.ts', ...reach],
+  ['(errors|system-error|database-error)\\.ts', ...reach],
 ]);
 
 /** Folder (or file), and what of ours it may reach beside itself. */
 const allowed = [
-  ['errors', '^src/(errors|system-error)\\.ts$', []],
-  ['config', '^src/config\\.ts$', ['(errors|system-error)\\.ts', 'inference/request\\.ts']],
-  ['storage', '^src/storage/', ['(errors|system-error)\\.ts']],
-  ['events', '^src/events/', ['(errors|system-error)\\.ts', 'generated/']],
-  ['images', '^src/images/', ['(errors|system-error)\\.ts', 'inference/request\\.ts']],
+  ['errors', '^src/(errors|system-error|database-error)\\.ts$', []],
+  [
+    'config',
+    '^src/config\\.ts$',
+    ['(errors|system-error|database-error)\\.ts', 'inference/request\\.ts'],
+  ],
+  ['storage', '^src/storage/', ['(errors|system-error|database-error)\\.ts']],
+  ['events', '^src/events/', ['(errors|system-error|database-error)\\.ts', 'generated/']],
+  [
+    'images',
+    '^src/images/',
+    ['(errors|system-error|database-error)\\.ts', 'inference/request\\.ts'],
+  ],
   ...inference,
-  ['database', '^src/database/', ['(errors|system-error)\\.ts', 'generated/']],
+  ['database', '^src/database/', ['(errors|system-error|database-error)\\.ts', 'generated/']],
   [
     'schema',
     '^src/schema/',
     [
-      '(errors|system-error)\\.ts',
+      '(errors|system-error|database-error)\\.ts',
       'generated/',
       'inference/request\\.ts',
       'images/formats\\.ts',
@@ -58,7 +66,7 @@ const allowed = [
     'services',
     '^src/services/',
     [
-      '(errors|system-error)\\.ts',
+      '(errors|system-error|database-error)\\.ts',
       'generated/',
       'database/',
       'events/',
@@ -71,7 +79,7 @@ const allowed = [
     'resolvers',
     '^src/resolvers/',
     [
-      '(errors|system-error)\\.ts',
+      '(errors|system-error|database-error)\\.ts',
       'generated/',
       'schema/',
       'services/',
@@ -83,7 +91,7 @@ const allowed = [
     'roles',
     '^src/roles/',
     [
-      '(errors|system-error)\\.ts',
+      '(errors|system-error|database-error)\\.ts',
       'config\\.ts',
       'server/',
       'resolvers/',
@@ -98,7 +106,7 @@ const allowed = [
     'server',
     '^src/server/',
     [
-      '(errors|system-error)\\.ts',
+      '(errors|system-error|database-error)\\.ts',
       'config\\.ts',
       'generated/',
       'resolvers/',

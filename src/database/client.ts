@@ -46,8 +46,25 @@ export async function openDatabase(config: DatabaseConfig): Promise<Database> {
   return open('embedded', embedded, reached);
 }
 
+/**
+ * After these a statement on a server has failed, and its request is told to come again. The server ends what takes too
+ * long; where it does not answer at all, the driver gives up a little later.
+ */
+const patience = {
+  connectMs: 5_000,
+  lockMs: 8_000,
+  statementMs: 10_000,
+  answerMs: 12_000,
+  idleInTransactionMs: 20_000,
+} as const;
+
 async function openServer(url: string, reached: Reached): Promise<Database> {
-  const connection = { connectionString: url, max: 10, connectionTimeoutMillis: 10_000 };
+  const connection = {
+    connectionString: url,
+    max: 10,
+    connectionTimeoutMillis: patience.connectMs,
+    keepAlive: true,
+  };
   const probe = new pg.Client(connection);
   try {
     await probe.connect();
@@ -57,18 +74,35 @@ async function openServer(url: string, reached: Reached): Promise<Database> {
       { cause },
     );
   }
-  await checkEncoding(probe, url).finally(() => probe.end());
+  await checkServer(probe, url).finally(() => probe.end());
   return open('server', { connection, close: async () => {} }, reached);
 }
 
-/** In any other encoding a prompt with a letter that it lacks could not be stored. @throws StartError */
-async function checkEncoding(probe: pg.Client, url: string): Promise<void> {
-  const { rows } = await probe.query<{ server_encoding: string }>('show server_encoding');
-  const encoding = rows[0]?.server_encoding;
-  if (encoding === 'UTF8') return;
-  throw new StartError(
-    `Expected a database with the encoding UTF8 at ${withoutPassword(url)}, but its encoding is ${encoding}: create it with ENCODING 'UTF8' TEMPLATE template0`,
+/** @throws StartError where it cannot hold every prompt, or nothing new */
+async function checkServer(probe: pg.Client, url: string): Promise<void> {
+  const { rows } = await probe.query<{ encoding: string; is_replica: boolean; read_only: string }>(
+    `select current_setting('server_encoding') as encoding, pg_is_in_recovery() as is_replica,
+       current_setting('transaction_read_only') as read_only`,
   );
+  const { encoding, is_replica: isReplica, read_only: readOnly } = rows[0]!;
+  // In any other one a prompt with a letter that it lacks could not be stored.
+  if (encoding !== 'UTF8') {
+    throw new StartError(
+      `Expected a database with the encoding UTF8 at ${withoutPassword(url)}, but its encoding is ${encoding}: create it with ENCODING 'UTF8' TEMPLATE template0`,
+    );
+  }
+  if (isReplica || readOnly === 'on') {
+    throw new StartError(
+      `Expected a database that can be written to at ${withoutPassword(url)}, but it is ${isReplica ? 'a replica, which is read-only: name its primary server' : 'read-only: set default_transaction_read_only to off'}`,
+    );
+  }
+}
+
+/** Null where it answers and can be written to, else one sentence. For `/ready`. */
+export async function checkDatabase(client: PrismaClient): Promise<string | null> {
+  const [row] = await client.$queryRaw<{ is_read_only: boolean }[]>`
+    select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as is_read_only`;
+  return row?.is_read_only ? 'it is read-only' : null;
 }
 
 async function open(
@@ -76,7 +110,7 @@ async function open(
   { connection, close: closeServer }: { connection: pg.PoolConfig; close(): Promise<void> },
   reached: Reached,
 ): Promise<Database> {
-  const { client, close: disconnect } = connectClient(connection);
+  const { client, close: disconnect } = connectClient(connection, kind);
   const close = async () => {
     await disconnect();
     await closeServer();
@@ -92,14 +126,16 @@ async function open(
 }
 
 /** A client of a database that runs and is migrated. */
-export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client' | 'close'> {
-  const pool = new pg.Pool({ ...connection, onConnect: setTimes });
+export function connectClient(
+  connection: pg.PoolConfig,
+  kind: Database['kind'],
+): Pick<Database, 'client' | 'close'> {
+  const pool = new pg.Pool({ ...connection, ...poolOf[kind] });
   // A connection that breaks while it idles is replaced at the next query, which reports what is wrong.
   pool.on('error', () => {});
   const client = new PrismaClient({
     adapter: new PrismaPg(pool, { disposeExternalPool: true }),
-    // The embedded database runs one transaction at a time. The others wait, which may take long on a busy machine.
-    transactionOptions: { maxWait: 30_000, timeout: 60_000 },
+    transactionOptions: transactionsOf[kind],
   });
   return {
     client,
@@ -114,11 +150,22 @@ export function connectClient(connection: pg.PoolConfig): Pick<Database, 'client
  * The adapter writes times without a zone, reads them as UTC, and expects them in ISO 8601. Whatever zone and style the
  * server, the database or the role has: those of the connection are set before anything else is asked.
  */
-async function setTimes(connection: pg.ClientBase): Promise<void> {
-  await connection.query(
-    "SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres'",
-  );
-}
+const times = `SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres'`;
+const timeouts = `SET statement_timeout = ${patience.statementMs}; SET lock_timeout = ${patience.lockMs}; SET idle_in_transaction_session_timeout = ${patience.idleInTransactionMs}`;
+
+const poolOf = {
+  embedded: { onConnect: (connection) => connection.query(times) },
+  server: {
+    onConnect: (connection) => connection.query(`${times}; ${timeouts}`),
+    query_timeout: patience.answerMs,
+  },
+} satisfies Record<Database['kind'], pg.PoolConfig>;
+
+const transactionsOf = {
+  // It runs one transaction at a time. The others wait, which may take long on a busy machine.
+  embedded: { maxWait: 30_000, timeout: 60_000 },
+  server: { maxWait: patience.connectMs, timeout: patience.idleInTransactionMs },
+} satisfies Record<Database['kind'], { maxWait: number; timeout: number }>;
 
 function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return 'DATABASE_URL';

@@ -20,5 +20,5 @@ export async function reachDatabase(config: DatabaseConfig): Promise<Database> {
   const owner = await currentOwner(folder);
   if (owner === null) return openDatabase(config);
   const connection = embeddedConnection(dirname(owner.database));
-  return { kind: 'embedded', connection, ...connectClient(connection) };
+  return { kind: 'embedded', connection, ...connectClient(connection, 'embedded') };
 }

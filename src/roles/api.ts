@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
+import { checkDatabase } from '../database/client.ts';
 import type { ModelDescription } from '../inference/request.ts';
 import { buildSchema } from '../resolvers/build-schema.ts';
 import type { Context } from '../resolvers/context.ts';
@@ -85,10 +86,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     files: files({ links, renditions, storage }),
     checks: {
       server: async () => (isStopping ? 'it stops' : null),
-      database: async () => {
-        await client.$queryRaw`SELECT 1`;
-        return null;
-      },
+      database: () => checkDatabase(client),
       engine: workers.check,
     },
   });

@@ -23,6 +23,8 @@ const descriptions = {
   QUEUE_FULL: 'The viewer has too many waiting generations.',
   QUOTA_EXCEEDED: 'A quota, or the storage, is used up.',
   RATE_LIMITED: 'Too many requests at once. Try again after `retryAfter` seconds.',
+  UNAVAILABLE:
+    'The database does not answer, or is read-only. Try again after `retryAfter` seconds.',
   IDEMPOTENCY_CONFLICT: 'The idempotency key was used before with another input.',
   MODEL_UNAVAILABLE: 'The model is installed but cannot be used; see `Model.unavailableReason`.',
   OUT_OF_MEMORY: 'The images do not fit into memory.',

@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError, isValueNode, Kind } from 'graphql';
+import { databaseFault } from '../database-error.ts';
 import { clipped, DomainError, type ErrorCode, type ErrorDetails, errorCodes } from '../errors.ts';
 import type { Log } from './log.ts';
 
@@ -17,7 +18,7 @@ export function mapError(
   error: unknown,
   { requestId, log }: { requestId: string; log: Log },
 ): GraphQLFormattedError & { extensions: ErrorExtensions } {
-  const cause = causeOf(error);
+  const cause = fromDatabase(causeOf(error));
   const place =
     error instanceof GraphQLError ? { locations: error.locations, path: error.path } : {};
   const where = JSON.parse(JSON.stringify(place)); // Leaves out what is undefined.
@@ -25,6 +26,7 @@ export function mapError(
   if (cause instanceof DomainError) {
     const { code, details, message } = cause;
     if (code === 'INTERNAL_SERVER_ERROR') log.error({ requestId, err: cause }, message);
+    if (code === 'UNAVAILABLE') log.warn({ requestId, err: cause.cause }, message);
     return { message, ...where, extensions: { code, requestId, ...details } };
   }
   const code = codeOf(error, cause);
@@ -47,6 +49,40 @@ function causeOf(error: unknown): unknown {
   let cause = error;
   while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;
   return cause;
+}
+
+/** Seconds after which a database that was away may be back. */
+const databaseRetryAfter = 5;
+
+/** What is no fault of the statement is told to the client as it is: the same request may succeed later. */
+function fromDatabase(cause: unknown): unknown {
+  const options = { cause };
+  const details = { retryAfter: databaseRetryAfter };
+  switch (databaseFault(cause)) {
+    case 'unavailable':
+      return new DomainError(
+        'UNAVAILABLE',
+        'Expected the database to answer, but it did not: nothing may have changed, try again later',
+        details,
+        options,
+      );
+    case 'read-only':
+      return new DomainError(
+        'UNAVAILABLE',
+        'Expected a database that can be written to, but for now it is read-only',
+        details,
+        options,
+      );
+    case 'full':
+      return new DomainError(
+        'QUOTA_EXCEEDED',
+        'Expected room on the disk of the database, but it is full: nothing has changed',
+        {},
+        options,
+      );
+    case null:
+      return cause;
+  }
 }
 
 function codeOf(error: unknown, cause: unknown): ErrorCode {
@@ -104,6 +140,7 @@ export function statusOf(code: ErrorCode): number {
       return 500;
     case 'MODEL_UNAVAILABLE':
     case 'OUT_OF_MEMORY':
+    case 'UNAVAILABLE':
       return 503;
     case 'QUOTA_EXCEEDED':
       return 507;

@@ -26,7 +26,7 @@ describe.each(zones)('where the zone of the session is %s', (zone) => {
     // As a server, a database or a role may set it. The embedded database has one session for all connections.
     const { rows } = await setZone(zone);
     expect(rows).toEqual([{ TimeZone: zone }]);
-    const { client, close } = connectClient(database.connection);
+    const { client, close } = connectClient(database.connection, database.kind);
     try {
       const at = new Date('2026-03-01T12:34:56.789Z');
       await client.user.create({ data: { name: 'ada', createdAt: at } });
@@ -53,7 +53,7 @@ describe.each(zones)('where the zone of the session is %s', (zone) => {
     const own = connectionString ? new URL(connectionString).pathname.slice(1) : databaseName;
     await query(`ALTER DATABASE "${own}" SET DateStyle TO 'SQL, DMY'`);
     if (database.kind === 'embedded') await query("SET DateStyle TO 'SQL, DMY'");
-    const { client, close } = connectClient(database.connection);
+    const { client, close } = connectClient(database.connection, database.kind);
     try {
       const at = new Date('2026-03-01T12:34:56.789Z');
       await client.user.create({ data: { name: 'ada', createdAt: at } });

@@ -1,3 +1,4 @@
+import { outlast } from '../../database/outlast.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import {
   createPreviewDemand,
@@ -45,7 +46,7 @@ export function drawGeneration(
 ): Draw {
   let progress: RunProgress | undefined;
   const run = async () => {
-    const ready = await readyImages(deps.client, generation.id);
+    const ready = await outlast(() => readyImages(deps.client, generation.id), stop.signal);
     await sweepFolder(deps, generation.id, ready);
     await deps.reached('claimed');
     progress = createRunProgress(deps.events, generation, new Set(ready.keys()));
@@ -108,7 +109,7 @@ function createImages(
 
   const enter = async (stage: Stage) => {
     progress.stageBegan(stage);
-    await stored.stageBegan();
+    await outlast(() => stored.stageBegan(), signal);
   };
   const save = async (finished: Pick<FinishedImage, 'index' | 'request' | 'image'>) => {
     if (signal.aborted) return;
@@ -118,12 +119,8 @@ function createImages(
     const timings = [...milliseconds].map(([stage, taken]) => ({ stage, milliseconds: taken }));
     const isLast = ready.size + 1 === generation.count;
     const { finishedSteps } = progress;
-    const isSaved = await saveImage(deps, generation, {
-      ...finished,
-      timings,
-      finishedSteps,
-      isLast,
-    });
+    const complete = { ...finished, timings, finishedSteps, isLast };
+    const isSaved = await saveImage(deps, generation, complete, signal);
     if (!isSaved) return;
     ready.add(finished.index);
     progress.imageStored(finished.index);

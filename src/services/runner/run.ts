@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { outlast } from '../../database/outlast.ts';
 import type { Events } from '../../events/events.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Generate } from '../../inference/request.ts';
@@ -73,6 +74,7 @@ class GenerationRunner implements Runner {
   #claiming: Promise<void> | null = null;
   #isClaimAgain = false;
   #handingBack: Promise<void> | null = null;
+  readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe = () => {};
   framesComputed = 0;
@@ -122,6 +124,7 @@ class GenerationRunner implements Runner {
 
   async #handBackAll(): Promise<void> {
     clearInterval(this.#timer);
+    this.#closing.abort();
     this.#unsubscribe();
     this.#previews.close();
     const running = [...this.#running.values()];
@@ -233,7 +236,8 @@ class GenerationRunner implements Runner {
       if (stop.signal.aborted) await this.#settle(run, stop.signal.reason);
     } catch (error) {
       try {
-        await this.#settle(run, isReason(stop.signal.reason) ? stop.signal.reason : error);
+        const reason = isReason(stop.signal.reason) ? stop.signal.reason : error;
+        await outlast(() => this.#settle(run, reason), this.#closing.signal);
       } catch (fault) {
         const fields = { generationId: generation.id, err: fault };
         this.#options.log.error(fields, 'could not store how it ended');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { outlast } from '../../database/outlast.ts';
 import type { Events } from '../../events/events.ts';
 import type { Generation, Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import { encodePng } from '../../images/encode.ts';
@@ -43,13 +44,14 @@ export function folderOf(generationId: string): string {
 
 /**
  * First the file, then the row, then the news: a row always has its file, and a file without a row is left by a
- * crash alone, and deleted later. False where the generation is not this runner's any more.
+ * crash alone, and deleted later. A database that is away is waited for until `signal` aborts. False where the generation is not this runner's any more.
  * @throws StorageFull and what else storage, images and database throw
  */
 export async function saveImage(
   deps: SaveDeps,
   generation: Generation,
   finished: FinishedImage,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const { request, image } = finished;
   const { width, height, rgb, provenance } = image;
@@ -64,7 +66,7 @@ export async function saveImage(
   const storageKey = `${folderOf(generation.id)}${finished.index}-${randomUUID()}.png`;
   await deps.storage.write(storageKey, png);
   await deps.reached('file-renamed');
-  const isCommitted = await commit(deps, generation, finished, {
+  const file: StoredFile = {
     width,
     height,
     format: 'PNG',
@@ -72,7 +74,12 @@ export async function saveImage(
     sha256: await sha256Of(png),
     storageKey,
     placeholder: placeholderOf(rgb, width, height),
-  });
+  };
+  // An image took seconds to draw: a database that is away for a while costs none.
+  const isCommitted = await outlast(async (attempt) => {
+    if (attempt > 1 && (await isStored(deps, storageKey))) return true;
+    return commit(deps, generation, finished, file);
+  }, signal);
   if (!isCommitted) await deps.storage.delete(storageKey);
   return isCommitted;
 }
@@ -81,6 +88,11 @@ type StoredFile = Pick<
   Prisma.AssetUncheckedCreateInput,
   'width' | 'height' | 'format' | 'bytes' | 'sha256' | 'storageKey' | 'placeholder'
 >;
+
+/** Whether a commit has happened whose answer was lost. Who looks into the log regularly finds its events. */
+async function isStored({ client }: SaveDeps, storageKey: string): Promise<boolean> {
+  return (await client.asset.count({ where: { storageKey } })) > 0;
+}
 
 /** The row of the image, the state of its generation, their events. False: not this runner's any more. */
 function commit(

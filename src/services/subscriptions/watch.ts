@@ -1,3 +1,4 @@
+import { outlast } from '../../database/outlast.ts';
 import type { Scope } from '../../events/events.ts';
 import type { Event, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -58,7 +59,11 @@ export function watch(
   const after = options.after === null ? null : decodeEventCursor(viewer.id, options.after);
   const buffer = createSubscriberBuffer(options.previews?.everyMs ?? null);
   const stream = new Stream(deps, viewer, { scope, options, buffer });
-  return endable((isEnded) => stream.events(after, isEnded), buffer.wake, signal);
+  const end = () => {
+    stream.ending.abort();
+    buffer.wake();
+  };
+  return endable((isEnded) => stream.events(after, isEnded), end, signal);
 }
 
 /** The order of one viewer's events. `#read` is the number of the last event of the log that was sent. */
@@ -69,6 +74,8 @@ class Stream {
   readonly #options: WatchOptions;
   readonly #buffer: SubscriberBuffer;
   readonly #views: Views;
+  /** Aborted when the stream has ended. */
+  readonly ending = new AbortController();
   #read = 0;
 
   constructor(
@@ -135,9 +142,15 @@ class Stream {
     while (this.#read < this.#buffer.heard) {
       // Numbers are committed in order: all up to the one heard of are there to be read.
       const stretch = { after: this.#read, upTo: this.#buffer.heard, ...part };
-      const page = await readLog(this.#viewer.id, stretch);
-      if (page === null) return yield* this.#state(await this.#snapshot(), { isReset: true });
-      const bodies = await Promise.all(page.events.map((event) => this.#views.ofEvent(event)));
+      // What has happened is in the log: a viewer need not know that it could not be read for a while.
+      const page = await this.#outlast(() => readLog(this.#viewer.id, stretch));
+      if (page === null) {
+        const snapshot = await this.#outlast(() => this.#snapshot());
+        return yield* this.#state(snapshot, { isReset: true });
+      }
+      const bodies = await Promise.all(
+        page.events.map((event) => this.#outlast(() => this.#views.ofEvent(event))),
+      );
       for (const [i, event] of page.events.entries()) {
         this.#read = Number(event.number);
         this.#forgetProgress(event);
@@ -161,6 +174,10 @@ class Stream {
     for (const pending of this.#buffer.take()) {
       yield this.#stamp(await this.#views.ofPending(pending));
     }
+  }
+
+  #outlast<Result>(read: () => Promise<Result>): Promise<Result> {
+    return outlast(read, this.ending.signal);
   }
 
   #isOver(rows: readonly SnapshotRow[]): boolean {
