@@ -27,6 +27,7 @@ const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf
 const additions: Record<string, string> = {
   'ErrorCode.NOT_FINITE':
     'docs/decisions/0012: it would fail again, which ENGINE_FAILED does not say',
+  'ErrorCode.UNAVAILABLE': 'docs/decisions/0013: the database is away, come again',
   'Model.vocabulary': 'docs/decisions: a small model should say which words it knows',
 };
 
