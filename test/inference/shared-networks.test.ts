@@ -8,7 +8,7 @@ import { createLoadedModels } from '../../src/inference/pipelines/loaded-models.
 import { createModelLoader, type ModelRef } from '../../src/inference/pipelines/model-loader.ts';
 import { createSourceEncodings } from '../../src/inference/pipelines/source-encodings.ts';
 import { textToImage } from '../../src/inference/pipelines/text-to-image.ts';
-import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
+import { Canceled, createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
 import { chooseProvider } from '../../src/inference/providers.ts';
 import { type ImageRequest, imageSettings } from '../../src/inference/request.ts';
 import { temporaryFolder } from '../support/golden.ts';
@@ -88,6 +88,30 @@ it('models that share a text encoder load it once, and encode a prompt once', as
   expect(encode).toHaveBeenCalledTimes(2); // The prompt, and the empty negative prompt.
   await one.release();
   await two.release();
+  await models.close();
+});
+
+it('images that begin together encode their prompt once, also where the first is cancelled', async () => {
+  const { models, context } = await open(1);
+  const ref = await refOf('one');
+  const { loaded, release } = await models.acquire(ref, job);
+  let isCanceled = false;
+  const encode = vi.spyOn(loaded.textEncoder, 'encode').mockImplementationOnce(() => {
+    isCanceled = true; // In the turn of the first job.
+    return Promise.reject(new Canceled());
+  });
+  const draw = async (image: Job) => {
+    const types: string[] = [];
+    const events = textToImage(request, { job: image, ref, demand: null }, context);
+    for await (const event of events) types.push(event.type);
+    return types.at(-1);
+  };
+  const first = draw({ ...job, isCanceled: () => isCanceled });
+  const others = [1, 2, 3].map((order) => draw({ ...job, order }));
+  await expect(first).rejects.toBeInstanceOf(Canceled);
+  expect(await Promise.all(others)).toEqual(['image', 'image', 'image']);
+  expect(encode).toHaveBeenCalledTimes(3); // The one that failed, the prompt, the negative prompt.
+  await release();
   await models.close();
 });
 

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/inference/prompt/tokenizer.ts';
@@ -150,6 +151,17 @@ describe.each(['tokenizer.json', 'spiece.model'])('a tokenizer from %s', (file) 
   });
 });
 
+// U+FDFA stands for 18 characters in 4 words, of which no piece has one: "▁" and unknown for each.
+test('8,000 of the letter that stands for most others are read at once', async () => {
+  const embedded = fileURLToPath(new URL('../../models/easel-mini/tokenizer', import.meta.url));
+  const tokenizer = await loadTokenizer(embedded);
+  const started = performance.now();
+  const { ids, tokens } = tokenizer.encode('\ufdfa'.repeat(8000), 300);
+  expect(ids.slice(0, 4)).toEqual([3, 2, 3, 2]);
+  expect(tokens).toBe(2 * (3 * 8000 + 1) + 1);
+  expect(performance.now() - started).toBeLessThan(2000);
+});
+
 describe('a tokenizer folder', () => {
   test('may configure the number of sentinels', async () => {
     const tokenizer = await load({
@@ -164,6 +176,17 @@ describe('a tokenizer folder', () => {
     const json = tokenizerJson(model);
     const changed = (part: object) => JSON.stringify({ ...json, ...part });
     const brokenMap = { type: 'Precompiled', precompiled_charsmap: 'AAAA' };
+    /** A map with an empty trie, and these replacements. */
+    const mapOf = (replacements: Buffer) => {
+      const ended =
+        replacements.length > 1 ? Buffer.concat([replacements, Buffer.of(0)]) : replacements;
+      const map = Buffer.concat([Buffer.of(4, 0, 0, 0, 0, 0, 0, 0), ended]);
+      return { type: 'Precompiled', precompiled_charsmap: map.toString('base64') };
+    };
+    const manyTokens = Array.from({ length: 15_000 }, (_, id) => ({
+      id,
+      content: `${id}`.padEnd(200),
+    }));
     const folders: [Record<string, string | Buffer>, string | RegExp][] = [
       [{}, 'no tokenizer.json or spiece.model'],
       [
@@ -176,6 +199,19 @@ describe('a tokenizer folder', () => {
       [{ 'tokenizer.json': '{"model": ' }, 'tokenizer.json'],
       [{ 'tokenizer.json': changed({ model: { type: 'BPE' } }) }, /model\.type.*Unigram/],
       [{ 'tokenizer.json': changed({ normalizer: brokenMap }) }, 'character map'],
+      [
+        { 'tokenizer.json': changed({ normalizer: mapOf(Buffer.alloc(2 ** 20, 'a')) }) },
+        /entries of at most 64 bytes, but got 1048576/,
+      ],
+      [{ 'tokenizer.json': changed({ normalizer: mapOf(Buffer.from('a')) }) }, 'entries end'],
+      [
+        { 'tokenizer.json': changed({ added_tokens: [{ id: 0, content: 'a'.repeat(2 ** 20) }] }) },
+        /pieces of at most 256 characters, but got 1048576/,
+      ],
+      [
+        { 'tokenizer.json': changed({ added_tokens: manyTokens }) },
+        /at most 3000000 characters in all pieces, but got/,
+      ],
       [
         { 'tokenizer.json': changed({ model: { ...json.model, vocab: [['a', 0]], unk_id: 0 } }) },
         '</s>',

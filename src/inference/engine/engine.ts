@@ -5,7 +5,7 @@ import { DomainError, StartError } from '../../errors.ts';
 import { createChecksums } from '../checkpoints/checksum.ts';
 import type { SkippedFolder } from '../models/discovery.ts';
 import { type ModelListing, openCatalog } from '../models/listing.ts';
-import { type Model, tokenize } from '../models/model.ts';
+import type { Model } from '../models/model.ts';
 import { FileChanged } from '../onnx/file.ts';
 import type { JobEvent } from '../pipelines/job-event.ts';
 import type {
@@ -268,11 +268,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       thread.post({ type: 'load', model: { found, revision } });
     },
     async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {
-      const { tokens, truncated } = tokenize(
-        usable(model, await catalog.find(model)),
-        prompt,
-        cleanCaption,
-      );
+      const { readPrompt } = usable(model, await catalog.find(model));
+      const { tokens, truncated } = readPrompt(prompt, cleanCaption);
       return { tokens, truncated };
     },
     async close({ withinMs } = { withinMs: defaultCloseMs }) {

@@ -13,7 +13,7 @@ import { checkTextEncoder } from '../networks/text-encoder.ts';
 import { dividesGrid, type Grid } from '../networks/token-compression.ts';
 import { checkTransformer } from '../networks/transformer.ts';
 import { checkVae } from '../networks/vae.ts';
-import { cleanCaption, plainCaption } from '../prompt/caption.ts';
+import { createPromptReader, type ReadPrompt } from '../prompt/prompt-reader.ts';
 import { loadTokenizer, type Tokenizer } from '../prompt/tokenizer.ts';
 import { defaults, type ModelDescription, type Sampler, type Size, samplers } from '../request.ts';
 import { bins } from '../resolution.ts';
@@ -30,8 +30,7 @@ export type Model = {
   readonly transformer: Checkpoint<TransformerConfig>;
   readonly textEncoder: TextEncoderCheckpoint;
   readonly vae: Checkpoint<VaeConfig>;
-  readonly tokenizer: Tokenizer;
-  readonly maxPromptTokens: number;
+  readonly readPrompt: ReadPrompt;
   readonly schedule: Schedule;
   /** Null: to be fitted. */
   readonly latentRgb: LatentRgb | null;
@@ -86,8 +85,7 @@ export async function openModel({ name, folder, shared }: FoundModel): Promise<M
     transformer,
     textEncoder,
     vae,
-    tokenizer,
-    maxPromptTokens,
+    readPrompt: createPromptReader(tokenizer, maxPromptTokens),
     schedule,
     latentRgb: easel.latentRgb ?? null,
     revision: identityOf([
@@ -98,23 +96,13 @@ export async function openModel({ name, folder, shared }: FoundModel): Promise<M
   };
 }
 
-/** A prompt as the model reads it: cleaned or not, and cut to its length. */
-export function tokenize(
-  { tokenizer, maxPromptTokens }: Pick<Model, 'tokenizer' | 'maxPromptTokens'>,
-  prompt: string,
-  isCleaned: boolean,
-): ReturnType<Tokenizer['encode']> {
-  const caption = isCleaned ? cleanCaption(prompt) : plainCaption(prompt);
-  return tokenizer.encode(caption, maxPromptTokens);
-}
-
 /** @throws DomainError `MODEL_UNAVAILABLE` where a part is not built here, or does not fit the others */
 function checkParts({
   transformer,
   textEncoder,
   vae,
   tokenizer,
-}: Pick<Model, 'transformer' | 'textEncoder' | 'vae' | 'tokenizer'>): void {
+}: Pick<Model, 'transformer' | 'textEncoder' | 'vae'> & { tokenizer: Tokenizer }): void {
   const { className, captionChannels, channels } = transformer.config;
   if (className !== null) checkClass('transformer', className, 'transformer/config.json');
   if (vae.config.className !== null) checkClass('vae', vae.config.className, 'vae/config.json');

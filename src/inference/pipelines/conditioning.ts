@@ -1,4 +1,3 @@
-import { tokenize } from '../models/model.ts';
 import type { Conditioning } from '../networks/transformer.ts';
 import type { ImageRequest } from '../request.ts';
 import { samplers } from '../sampling/samplers.ts';
@@ -26,7 +25,7 @@ async function condition(
   { job, loaded, turns, embeddings }: Parameters<typeof conditionPrompts>[1],
 ): Promise<Conditioning> {
   const { model, textEncoder, transformer } = loaded;
-  const { ids } = tokenize(model, prompt, isCleaned);
+  const { ids } = model.readPrompt(prompt, isCleaned);
   const caption = await embeddings.of(model.textEncoder.identity, ids, () =>
     turns.run(job, (pause) => textEncoder.encode(ids, pause)),
   );

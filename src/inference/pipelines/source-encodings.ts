@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { keepResults } from './kept-results.ts';
 
 /** Distribution of the latents of an image, as the VAE encodes it. */
 export type SourceEncoding = { readonly mean: Float32Array; readonly logvar: Float32Array };
@@ -14,18 +14,12 @@ const keptBytes = 64 * 2 ** 20;
 
 /** The last used ones: several images of one source encode it once. */
 export function createSourceEncodings(): SourceEncodings {
-  const kept = new LRUCache<string, SourceEncoding>({
-    maxSize: keptBytes,
-    sizeCalculation: ({ mean, logvar }) => mean.byteLength + logvar.byteLength,
-  });
+  const kept = keepResults<SourceEncoding>(
+    keptBytes,
+    ({ mean, logvar }) => mean.byteLength + logvar.byteLength,
+  );
   return {
-    async of(vae, rgb, encode) {
-      const key = `${vae} ${createHash('sha256').update(rgb).digest('hex')}`;
-      const known = kept.get(key);
-      if (known !== undefined) return known;
-      const encoding = await encode();
-      kept.set(key, encoding);
-      return encoding;
-    },
+    of: (vae, rgb, encode) =>
+      kept.of(`${vae} ${createHash('sha256').update(rgb).digest('hex')}`, encode),
   };
 }

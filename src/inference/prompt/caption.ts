@@ -1,5 +1,6 @@
 import { decode } from 'html-entities';
 import { Tokenizer as HtmlTokenizer, TokenizerMode } from 'parse5';
+import { withoutAddresses } from './addresses.ts';
 import { python, strip } from './python-text.ts';
 import { repairText } from './text-repair.ts';
 
@@ -18,22 +19,16 @@ export function cleanCaption(text: string): string {
   return cleanOnce(cleanOnce(text));
 }
 
+/**
+ * Each takes time that grows with the text: none begins again at every character of a long run, where
+ * the original would. Then the original stands beside it.
+ */
 type Rule = readonly [pattern: RegExp, replacement: string];
 
-const domain = String.raw`[a-zA-Z0-9.\-]+[.](?:com|co|ru|net|org|edu|gov|it)[\w\/\-]*\b\/?(?!@)`;
+/** Up to the last one in a word, with at least one character before it: `\S+\.(?:png|…)`. */
+const fileName = /^.+\.(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)/su;
 
-function webAddress(scheme: string): RegExp {
-  const raw = String.raw`\b(?:${scheme}:(?:\/{1,3}|[a-zA-Z0-9%])|${domain})`;
-  return python(Object.assign([raw], { raw: [raw] }));
-}
-
-const beforeHtml: readonly Rule[] = [
-  [/<person>/g, 'person'],
-  [webAddress('https?'), ''],
-  [webAddress('www'), ''],
-];
-
-const beforeRepair: readonly Rule[] = [
+const beforeFileNames: readonly Rule[] = [
   [python`@\w+\b`, ''],
   // CJK strokes, phonetic extensions, enclosed and compatibility forms, ideographs, hexagrams.
   [/[\u31c0-\u31ef\u31f0-\u9fff]+/g, ''],
@@ -51,12 +46,16 @@ const beforeRepair: readonly Rule[] = [
   [python`#\d{1,3}\b`, ''],
   [python`#\d{5,}\b`, ''],
   [python`\b\d{6,}\b`, ''],
-  [python`\S+\.(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)`, ''],
+];
+
+const afterFileNames: readonly Rule[] = [
   [/["']{2,}/g, '"'],
   [/[.]{2,}/g, ' '],
   [/[#®•©™&@·º½¾¿¡§~)(\][}{|\\/*]+/g, ' '],
-  [python`\s+\.\s+`, ' '],
+  [python`(?<!\s)\s+\.\s+`, ' '], // \s+\.\s+
 ];
+
+const words = python`\S+`;
 
 const afterRepair: readonly Rule[] = [
   [python`\b[a-zA-Z]{1,3}\d{3,15}\b`, ''],
@@ -67,8 +66,8 @@ const afterRepair: readonly Rule[] = [
   [python`\bclick\b\s(?:for|on)\s\w+`, ''],
   [python`\b(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)(?:\simages?)?`, ''],
   [python`\bpage\s+\d+\b`, ''],
-  [python`\b\d*[a-zA-Z]+\d+[a-zA-Z]+\d+[a-zA-Z\d]*\b`, ' '],
-  [python`\b\d+\.?\d*[xх×]\d+\.?\d*\b`, ''], // the second x is Cyrillic
+  [python`\b\d*[a-zA-Z]+\d+[a-zA-Z]+\d[a-zA-Z\d]*\b`, ' '], // … \d+[a-zA-Z\d]*
+  [python`\b\d+(?:\.\d*)?[xх×]\d+(?:\.\d*)?\b`, ''], // \d+\.?\d*; the second x is Cyrillic
   [python`\b\s+:\s+`, ': '],
   [python`(\D[,.\/])\b`, '$1 '],
   [python`\s+`, ' '],
@@ -80,8 +79,11 @@ const afterRepair: readonly Rule[] = [
 
 function cleanOnce(caption: string): string {
   let text = strip(unquote(caption)).toLowerCase();
-  text = apply(beforeHtml, text);
-  text = apply(beforeRepair, htmlText(text));
+  text = text.replace(/<person>/g, 'person');
+  text = withoutAddresses(withoutAddresses(text, 'https?'), 'www');
+  text = apply(beforeFileNames, htmlText(text));
+  text = text.replace(words, (word) => word.replace(fileName, ''));
+  text = apply(afterFileNames, text);
   const isJoinedUp = (text.match(/[-_]/g) ?? []).length > 3; // this-is-my-cute-cat
   if (isJoinedUp) text = text.replace(/[-_]/g, ' ');
   text = unescapeHtml(unescapeHtml(repairText(text)));

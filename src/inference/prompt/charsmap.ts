@@ -1,3 +1,5 @@
+import { folderLimits } from '../onnx/limits.ts';
+
 /** A character map that cannot be read; `tokenizer.ts` adds the file's name. */
 export class CharsmapDamaged extends Error {
   override readonly name = 'CharsmapDamaged';
@@ -23,27 +25,47 @@ export function createCharsmap(bytes: Uint8Array): (text: string) => string {
     view.getUint32(4 + 4 * i, true),
   );
   const replacements = bytes.subarray(4 + trieBytes);
-  const decoder = new TextDecoder();
-
-  function replacementAt(start: number): string {
-    const end = replacements.indexOf(0, start);
-    if (end < 0) throw new CharsmapDamaged('Expected a character map whose entries end');
-    return decoder.decode(replacements.subarray(start, end));
-  }
+  checkReplacements(replacements);
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
   return (text) => {
     const input = new TextEncoder().encode(text);
-    let normalized = '';
+    let output = new Uint8Array(2 * input.length + folderLimits.replacementBytes);
+    let size = 0;
     for (let position = 0; position < input.length; ) {
       const match = longestPrefix(trie, input, position);
       const length = match?.length ?? characterLength(input[position]!);
-      normalized += match
-        ? replacementAt(match.value)
-        : decoder.decode(input.subarray(position, position + length));
+      const written = match
+        ? replacements.subarray(match.value, replacements.indexOf(0, match.value))
+        : input.subarray(position, position + length);
+      if (size + written.length > output.length) output = doubled(output);
+      output.set(written, size);
+      size += written.length;
       position += length;
     }
-    return normalized;
+    return decoder.decode(output.subarray(0, size));
   };
+}
+
+/** All of them end, and none is so long that a short text could become a very long one. */
+function checkReplacements(replacements: Uint8Array): void {
+  const longest = folderLimits.replacementBytes;
+  for (let start = 0; start < replacements.length; ) {
+    const end = replacements.indexOf(0, start);
+    if (end < 0) throw new CharsmapDamaged('Expected a character map whose entries end');
+    if (end - start > longest) {
+      throw new CharsmapDamaged(
+        `Expected a character map with entries of at most ${longest} bytes, but got ${end - start}`,
+      );
+    }
+    start = end + 1;
+  }
+}
+
+function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(2 * bytes.length);
+  larger.set(bytes);
+  return larger;
 }
 
 /** Darts-clone's `commonPrefixSearch`, keeping the last hit. A unit: label, offset to children, leaf. */

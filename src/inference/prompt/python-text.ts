@@ -24,8 +24,13 @@ export function strip(text: string): string {
  * ``python`\b\d{6,}\b` ``. Not translated: `$` before a final line break.
  */
 export function python(pattern: TemplateStringsArray): RegExp {
+  return new RegExp(pythonSource(pattern.raw.join('')), 'gu');
+}
+
+/** The source of such an expression. */
+export function pythonSource(source: string): string {
   let inClass = false;
-  const source = pattern.raw.join('').replace(/\\.|[[\]]/gs, (token) => {
+  return source.replace(/\\.|[[\]]/gs, (token) => {
     if (token === '[' || token === ']') {
       inClass = token === '[';
       return token;
@@ -37,5 +42,4 @@ export function python(pattern: TemplateStringsArray): RegExp {
     if (name !== name.toLowerCase()) return `[^${known}]`;
     return inClass ? known : `[${known}]`;
   });
-  return new RegExp(source, 'gu');
 }

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
-import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import { identityOf, versionsOf } from '../checkpoints/checkpoint.ts';
 import { describeContent, type FileStamp, FileUnreadable, readSmallFile } from '../onnx/file.ts';
 import { parseJson } from '../onnx/json.ts';
+import { folderLimits } from '../onnx/limits.ts';
 import { createCharsmap } from './charsmap.ts';
 import { readSentencePiece, type UnigramModel } from './sentencepiece.ts';
+import { createTrie } from './trie.ts';
+import { createUnigram } from './unigram.ts';
 
 export class TokenizerDamaged extends DomainError {
   constructor(file: string, reason: string, options?: ErrorOptions) {
@@ -27,9 +29,6 @@ export type Tokenizer = {
 };
 
 const endToken = '</s>';
-
-/** T5's own has 2.4 million. */
-const maxTokenizerBytes = 64 * 2 ** 20;
 
 /**
  * A model's `tokenizer/` folder: T5's unigram SentencePiece model, from `tokenizer.json` or, as the
@@ -63,7 +62,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 
 async function readIfThere(file: string): Promise<{ bytes: Buffer; stamp: FileStamp } | null> {
   try {
-    const read = await readSmallFile(file, maxTokenizerBytes);
+    const read = await readSmallFile(file, folderLimits.tokenizerBytes);
     const content = describeContent(read.bytes);
     if (content !== null) throw new TokenizerDamaged(file, `it is ${content}`);
     return read;
@@ -162,54 +161,34 @@ function withSentinels(model: UnigramModel, count: number): UnigramModel {
   };
 }
 
-/** What is used of the library, whose own types Node's module resolution does not find. */
-type PieceLibrary = {
-  normalizer: ((text: string) => string) | null;
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
-};
-
 function tokenizerOf(model: UnigramModel): Omit<Tokenizer, 'identity'> {
   const { pieces, unknownId, addedTokens } = model;
   const endId = pieces.findIndex(([piece]) => piece === endToken);
   if (endId < 0) throw new RangeError(`expected the token ${endToken}, but it has none`);
-  if (unknownId >= pieces.length) {
+  const unknown = pieces[unknownId];
+  if (unknown === undefined) {
     throw new RangeError(`expected an unknown id below ${pieces.length}, but got ${unknownId}`);
   }
-  const unknown = { id: unknownId, content: pieces[unknownId]![0] };
-  const library: PieceLibrary = new Library(
-    {
-      added_tokens: [...addedTokens, unknown].map((token) => ({
-        ...token,
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special: true,
-      })),
-      normalizer: null,
-      pre_tokenizer: {
-        type: 'Metaspace',
-        replacement: '▁',
-        prepend_scheme: model.addDummyPrefix ? 'always' : 'never',
-      },
-      // The library writes into the vocabulary.
-      model: { type: 'Unigram', unk_id: unknownId, vocab: [...pieces], byte_fallback: false },
-      post_processor: null,
-      decoder: null,
-    },
-    {},
-  );
-  // The library's own `Precompiled` is NFKC with exceptions, not the map in the file.
-  library.normalizer = createNormalizer(model);
+  checkLengths([...pieces.map(([piece]) => piece), ...addedTokens.map(({ content }) => content)]);
+  const split = createSplitter([...addedTokens, { id: unknownId, content: unknown[0] }]);
+  const normalize = createNormalizer(model);
+  const encodePieces = createUnigram(pieces, unknownId);
   const vocabularySize = addedTokens.reduce(
     (size, { id }) => Math.max(size, id + 1),
     pieces.length,
   );
 
+  function idsOf(section: string | number): readonly number[] {
+    if (typeof section === 'number') return [section];
+    const text = normalize(section).replaceAll(' ', '▁');
+    if (text === '') return [];
+    return encodePieces(model.addDummyPrefix && !text.startsWith('▁') ? `▁${text}` : text);
+  }
+
   return {
     vocabularySize,
     encode(text, maxTokens) {
-      const { ids } = library.encode(text, { add_special_tokens: false });
+      const ids = split(text).flatMap(idsOf);
       const kept = ids.slice(0, maxTokens - 1);
       return {
         ids: [...kept, endId],
@@ -217,6 +196,52 @@ function tokenizerOf(model: UnigramModel): Omit<Tokenizer, 'identity'> {
         tokens: ids.length + 1,
       };
     },
+  };
+}
+
+/** @throws RangeError where texts would be compared for too long, or take too much memory */
+function checkLengths(texts: readonly string[]): void {
+  const { pieceLength, vocabularyLength } = folderLimits;
+  const longest = texts.reduce((most, { length }) => Math.max(most, length), 0);
+  const all = texts.reduce((sum, { length }) => sum + length, 0);
+  if (longest > pieceLength) {
+    throw new RangeError(
+      `expected pieces of at most ${pieceLength} characters, but got ${longest}`,
+    );
+  }
+  if (all > vocabularyLength) {
+    throw new RangeError(
+      `expected at most ${vocabularyLength} characters in all pieces, but got ${all}`,
+    );
+  }
+}
+
+/** Cuts a text at the special tokens that are written in it: texts, and ids for those; the longest first. */
+function createSplitter(
+  tokens: UnigramModel['addedTokens'],
+): (text: string) => (string | number)[] {
+  const trie = createTrie(
+    tokens.flatMap(({ id, content }) => (content === '' ? [] : [[content, id]])),
+  );
+  return (text) => {
+    const sections: (string | number)[] = [];
+    let begun = 0;
+    for (let at = 0; at < text.length; ) {
+      let found: { id: number; end: number } | undefined;
+      trie.prefixes(text, at, (id, end) => {
+        found = { id, end };
+      });
+      if (found === undefined) {
+        at++;
+        continue;
+      }
+      if (at > begun) sections.push(text.slice(begun, at));
+      sections.push(found.id);
+      at = found.end;
+      begun = at;
+    }
+    if (begun < text.length) sections.push(text.slice(begun));
+    return sections;
   };
 }
 
