@@ -1,7 +1,9 @@
+# Base images by digest: the same bytes in every build. To update, take the digest that `docker pull node:22-slim` prints.
+
 # Built: everything that npm installs, and the compiled program.
-FROM node:22-slim AS build
+FROM node:22-slim@sha256:83f487e0a63425e5b4d146fb5e5be574bcbe1b7b843d3ebafdd95eaf7767a7e5 AS build
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc NOTICE LICENSE ./
 RUN npm ci
 COPY tsconfig.json prisma.config.ts ./
 COPY scripts scripts
@@ -12,11 +14,11 @@ COPY pages pages
 RUN node scripts/boot.cjs build && npm prune --omit=dev
 
 # Run: no compiler cache, no sources, no rights.
-FROM node:22-slim
+FROM node:22-slim@sha256:83f487e0a63425e5b4d146fb5e5be574bcbe1b7b843d3ebafdd95eaf7767a7e5
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/app/data
 RUN mkdir data && chown node:node data
-COPY --from=build /app/package.json ./
+COPY --from=build /app/package.json /app/NOTICE /app/LICENSE ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/prisma prisma
 COPY --from=build /app/models models

@@ -76,7 +76,8 @@ describe('the Dockerfile', () => {
 
   it('has a Node that the project accepts, in every stage', () => {
     const bases = all('FROM').map((text) => text.split(' ')[0]);
-    expect(new Set(bases)).toEqual(new Set(['node:22-slim']));
+    expect(new Set(bases).size).toBe(1);
+    expect(bases[0]).toMatch(/^node:22-slim@sha256:[0-9a-f]{64}$/);
     expect(JSON.parse(read('package.json')).engines.node).toBe('^20.19 || ^22.12 || >=24');
   });
 
@@ -111,17 +112,36 @@ describe('docker-compose.yml', () => {
   });
 
   it('connects to the database that it starts, once that is healthy', () => {
-    const url = String(easel.environment['DATABASE_URL']).replace(/\$\{\w+:-(\w+)\}/, '$1');
-    const { username, password, hostname, port, pathname } = new URL(url);
+    const url = String(easel.environment['DATABASE_URL']).replace(/\$\{[^}]*\}/, 'chosen');
+    const { username, hostname, port, pathname } = new URL(url);
     expect(Object.keys(compose.services)).toContain(hostname);
     expect({ username, port, pathname }).toEqual({
       username: postgres.environment['POSTGRES_USER'],
       port: '5432',
       pathname: `/${postgres.environment['POSTGRES_DB']}`,
     });
-    expect(postgres.environment['POSTGRES_PASSWORD']).toBe(`\${POSTGRES_PASSWORD:-${password}}`);
     expect(easel.depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
-    expect(postgres.image).toBe('postgres:16-alpine');
+    expect(postgres.image).toMatch(/^postgres:16-alpine@sha256:[0-9a-f]{64}$/);
+  });
+
+  it('has no default password', () => {
+    const mentions = read('docker-compose.yml').match(/\$\{POSTGRES_PASSWORD[^}]*\}/g) ?? [];
+    expect(mentions).toHaveLength(2);
+    for (const mention of mentions) expect(mention).toContain(':?');
+  });
+
+  it('gives both no more than they need', () => {
+    for (const service of [easel, postgres]) {
+      expect(service).toMatchObject({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+        mem_limit: expect.stringMatching(/^\d+g$/),
+        pids_limit: expect.any(Number),
+      });
+    }
+    expect(easel).toMatchObject({ init: true, tmpfs: ['/tmp'] });
+    expect(postgres).toMatchObject({ tmpfs: ['/tmp', '/var/run/postgresql'] });
   });
 
   it('checks the health of both', () => {
@@ -136,5 +156,41 @@ describe('docker-compose.yml', () => {
     expect(mounts[0]?.[1]).toBe(easel.environment['DATA_DIR']);
     expect(all('VOLUME')).toEqual([easel.environment['DATA_DIR']]);
     expect(existsSync(pathOf(`${easel.build}/Dockerfile`))).toBe(true);
+  });
+});
+
+describe('the lock file', () => {
+  it('has a checksum for every package', () => {
+    const { packages } = JSON.parse(read('package-lock.json'));
+    const without = Object.entries<{ integrity?: string }>(packages)
+      .filter(([path, { integrity }]) => path !== '' && !integrity?.startsWith('sha512-'))
+      .map(([path]) => path);
+    expect(without).toEqual([]);
+  });
+});
+
+describe('NOTICE', () => {
+  /** Licences that ask for no more than their own text, which lies in the package. */
+  const permissive = new Set(
+    'MIT ISC 0BSD BSD-2-Clause BSD-3-Clause Apache-2.0 BlueOak-1.0.0 PSF-2.0 Unlicense CC0-1.0'.split(
+      ' ',
+    ),
+  );
+  const isPermissive = (license = '') =>
+    license.split(/[()]| (?:AND|OR|and) /).every((one) => one === '' || permissive.has(one)) &&
+    license !== '';
+
+  it('names every package of the program whose licence asks for more', () => {
+    const { packages } = JSON.parse(read('package-lock.json'));
+    const notice = read('NOTICE');
+    const entries = Object.entries<{ dev?: boolean; license?: string }>(packages);
+    const others = entries.filter(
+      ([path, { dev, license }]) => path !== '' && !dev && !isPermissive(license),
+    );
+    const names = others.map(([path]) =>
+      path.replace('node_modules/', '').replace(/-(linux|linuxmusl|darwin|win32)-.*$/, ''),
+    );
+    expect(new Set(names)).toContain('elkjs');
+    for (const name of names) expect(notice, `names ${name}`).toContain(name);
   });
 });
