@@ -31,31 +31,31 @@ const inference = [
 ].map(([folder, reach]) => [
   folder === ownFiles ? 'inference' : folder.slice(0, -1).replace('/', '-'),
   `^src/${folder}`,
-  ['(errors|system-error|database-error)\\.ts', ...reach],
+  ['(errors|system-error|database-error|printable)\\.ts', ...reach],
 ]);
 
 /** Folder (or file), and what of ours it may reach beside itself. */
 const allowed = [
-  ['errors', '^src/(errors|system-error|database-error)\\.ts$', []],
+  ['errors', '^src/(errors|system-error|database-error|printable)\\.ts$', []],
   [
     'config',
     '^src/config\\.ts$',
-    ['(errors|system-error|database-error)\\.ts', 'inference/request\\.ts'],
+    ['(errors|system-error|database-error|printable)\\.ts', 'inference/request\\.ts'],
   ],
-  ['storage', '^src/storage/', ['(errors|system-error|database-error)\\.ts']],
-  ['events', '^src/events/', ['(errors|system-error|database-error)\\.ts', 'generated/']],
+  ['storage', '^src/storage/', ['(errors|system-error|database-error|printable)\\.ts']],
+  ['events', '^src/events/', ['(errors|system-error|database-error|printable)\\.ts', 'generated/']],
   [
     'images',
     '^src/images/',
-    ['(errors|system-error|database-error)\\.ts', 'inference/request\\.ts'],
+    ['(errors|system-error|database-error|printable)\\.ts', 'inference/request\\.ts'],
   ],
   ...inference,
-  ['database', '^src/database/', ['(errors|system-error|database-error)\\.ts', 'generated/']],
+  ['database', '^src/database/', ['(errors|system-error|database-error|printable)\\.ts', 'generated/']],
   [
     'schema',
     '^src/schema/',
     [
-      '(errors|system-error|database-error)\\.ts',
+      '(errors|system-error|database-error|printable)\\.ts',
       'generated/',
       'inference/request\\.ts',
       'images/formats\\.ts',
@@ -66,7 +66,7 @@ const allowed = [
     'services',
     '^src/services/',
     [
-      '(errors|system-error|database-error)\\.ts',
+      '(errors|system-error|database-error|printable)\\.ts',
       'generated/',
       'database/',
       'events/',
@@ -79,7 +79,7 @@ const allowed = [
     'resolvers',
     '^src/resolvers/',
     [
-      '(errors|system-error|database-error)\\.ts',
+      '(errors|system-error|database-error|printable)\\.ts',
       'generated/',
       'schema/',
       'services/',
@@ -91,7 +91,7 @@ const allowed = [
     'roles',
     '^src/roles/',
     [
-      '(errors|system-error|database-error)\\.ts',
+      '(errors|system-error|database-error|printable)\\.ts',
       'config\\.ts',
       'server/',
       'resolvers/',
@@ -106,7 +106,7 @@ const allowed = [
     'server',
     '^src/server/',
     [
-      '(errors|system-error|database-error)\\.ts',
+      '(errors|system-error|database-error|printable)\\.ts',
       'config\\.ts',
       'generated/',
       'resolvers/',

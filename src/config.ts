@@ -148,6 +148,9 @@ export const configKeys = Object.entries(schema.shape).map(([name, type]) => {
   };
 });
 
+/** Keys whose value may hold a password. */
+const secrets: ReadonlySet<string> = new Set(['DATABASE_URL']);
+
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
 /** @throws StartError that lists every problem, not only the first. */
@@ -158,8 +161,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     ? []
     : parsed.error.issues.map((issue) => {
         const name = String(issue.path[0]);
-        // A log is no place for a password.
-        const shown = (given[name] ?? '').replace(/\/\/[^/@]*@/, '//…@');
+        // What is no URL shows nowhere where its password begins.
+        if (secrets.has(name)) return `${name} (not shown here): ${issue.message}`;
+        const shown = (given[name] ?? '').replace(/\/\/[^\s]*@/, '//…@');
         return `${name} is "${shown}": ${issue.message}`;
       });
   if (parsed.success && !parsed.data.ALLOW_UNAUTHENTICATED && !loopback.test(parsed.data.HOST)) {

@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** Every code that a client can meet, in `errors[].extensions.code` or in `Failure.code`. */
 export const errorCodes = [
   'GRAPHQL_PARSE_FAILED',
@@ -123,4 +125,9 @@ export function clipped(text: string, length = 100): string {
 /** A start that cannot go on: `main` prints the one sentence and exits with code 1. */
 export class StartError extends Error {
   override readonly name = 'StartError';
+
+  /** For a terminal: names of files and folders may hold anything. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message), options);
+  }
 }

@@ -4,6 +4,7 @@ import { type App, end, startApp } from './app.ts';
 import { closedPipe } from './closed-pipe.ts';
 import { type Config, loadConfig } from './config.ts';
 import { StartError } from './errors.ts';
+import { printable } from './printable.ts';
 import { createLog, type Log } from './server/log.ts';
 import { systemFault, systemReason } from './system-error.ts';
 
@@ -91,7 +92,7 @@ Easel ${version}, started in ${seconds.toFixed(1)} s
   API explorer  ${url}/graphql
   Images        ${dataFolder}
   Database      ${database.kind === 'embedded' ? 'embedded, in the same folder' : 'PostgreSQL server'}
-  Models        ${usable.join(', ')} (on ${provider})
+  Models        ${printable(usable.join(', '))} (on ${provider})
   Health        ${url}/health, ${url}/ready, ${url}/metrics
 
 A first image:

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { createClosing } from '../src/roles/closing.ts';
 
@@ -25,4 +26,17 @@ test('closes the others where one part throws, then throws the first error', asy
   });
   await expect(closing.closeAll(1_000)).rejects.toThrow('the server failed');
   expect(closed).toEqual(['database']);
+});
+
+// Only the superuser may make a namespace of processes, and not in every container.
+const canIsolate = spawnSync('unshare', ['-pf', '--mount-proc', 'true']).status === 0;
+
+test.skipIf(!canIsolate)('process 1 of a container can end itself at once', () => {
+  const app = new URL('../dist/app.js', import.meta.url).href;
+  const program = `const { end } = await import('${app}'); setTimeout(() => console.log('alive'), 1000); end();`;
+  const node = `ulimit -c 0; exec ${process.execPath} --input-type=module -e "${program}"`;
+  const args = ['-pf', '--mount-proc', 'sh', '-c', node];
+  const { status, stdout } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 30_000 });
+  expect(stdout).toBe('');
+  expect(status).toBe(128 + 11);
 });

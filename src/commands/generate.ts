@@ -3,6 +3,7 @@ import { closedPipe } from '../closed-pipe.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { currentOwner } from '../database/ownership.ts';
 import { StartError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { hostInUrl, readAddress } from '../server/address.ts';
 import { download, isEasel, query, ServerRefused, subscribe } from './api-client.ts';
 import {
@@ -51,7 +52,7 @@ export async function generateCommand(
     }
   } catch (error) {
     if (!isSentence(error)) throw error;
-    stderr.write(`${error.message}\n`);
+    stderr.write(`${printable(error.message)}\n`);
     return 1;
   }
 }

@@ -136,6 +136,8 @@ export function connectClient(
   const client = new PrismaClient({
     adapter: new PrismaPg(pool, { disposeExternalPool: true }),
     transactionOptions: transactionsOf[kind],
+    // The longer forms repeat the arguments of a call, prompts among them.
+    errorFormat: 'minimal',
   });
   return {
     client,
@@ -167,11 +169,11 @@ const transactionsOf = {
   server: { maxWait: patience.connectMs, timeout: patience.idleInTransactionMs },
 } satisfies Record<Database['kind'], { maxWait: number; timeout: number }>;
 
+/** Host, port and database alone: a password may stand before the host and in the parameters. */
 function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return 'DATABASE_URL';
-  const shown = new URL(url);
-  shown.password = '';
-  return shown.href;
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 /** A host name with several addresses gives one error each, and an empty message around them. */
