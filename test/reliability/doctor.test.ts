@@ -1,7 +1,10 @@
 import {
+  chmodSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -16,6 +19,7 @@ import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
 let client: PrismaClient;
+let modelsDir: string | undefined;
 beforeAll(async () => {
   server = await startTestServer({ generate: draws() });
   client = server.app.database.client;
@@ -39,16 +43,48 @@ async function draw(seed: number) {
 
 async function doctor(...argv: string[]) {
   const lines: string[] = [];
-  const config = { dataDir: server.app.dataFolder, databaseUrl: undefined };
+  const config = { dataDir: server.app.dataFolder, databaseUrl: undefined, modelsDir };
   const code = await run(argv, config, (line) => lines.push(line));
-  return { code, findings: lines.slice(0, -1), summary: lines.at(-1) };
+  return { code, versions: lines[0], findings: lines.slice(1, -1), summary: lines.at(-1) };
 }
 
 test('finds nothing in an intact folder, while a server runs', async () => {
   await draw(1);
-  const { code, findings, summary } = await doctor();
+  const { code, findings, summary, versions } = await doctor();
   expect({ code, findings }).toEqual({ code: 0, findings: [] });
+  expect(versions).toMatch(
+    /^Easel \d+\.\d+\.\d+, Node \d+\.\d+\.\d+, ONNX Runtime \d+\.\d+\.\d+, PostgreSQL \d+\.\d+ /,
+  );
   expect(summary).toMatch(/^\d+ images, 0 findings, 0 repaired$/);
+});
+
+test('finds what others can read, and closes it when told to', async () => {
+  const { dataFolder } = server.app;
+  const file = join(dataFolder, 'easel.json');
+  chmodSync(dataFolder, 0o755);
+  chmodSync(file, 0o644);
+  const findings = [dataFolder, file].map((path) => expect.stringContaining(`mode: ${path}: its`));
+  expect(await doctor()).toMatchObject({ code: 1, findings });
+  expect(await doctor('--repair')).toMatchObject({ code: 0, findings });
+  expect([dataFolder, file].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o600]);
+});
+
+test('finds a model that cannot be used, and a folder that is none', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'easel-models-'));
+  mkdirSync(join(folder, 'photos'));
+  mkdirSync(join(folder, 'broken'));
+  writeFileSync(join(folder, 'broken', 'model_index.json'), '{');
+  modelsDir = folder;
+  const { code, findings } = await doctor();
+  modelsDir = undefined;
+  rmSync(folder, { recursive: true });
+  expect({ code, findings }).toEqual({
+    code: 1,
+    findings: [
+      expect.stringMatching(/^model: broken: Expected /),
+      expect.stringContaining(`folder: ${join(folder, 'photos')}: skipped: it has no transformer/`),
+    ],
+  });
 });
 
 test('finds a file that is cut off, and leaves it as it is', async () => {
@@ -148,7 +184,7 @@ test('refuses unknown arguments, and a folder without data', async () => {
     'Expected an option of npm run doctor, but got "--mend"',
   );
   const dataDir = mkdtempSync(join(tmpdir(), 'easel-nobody-'));
-  await expect(run([], { dataDir, databaseUrl: undefined })).rejects.toThrow(
+  await expect(run([], { dataDir, databaseUrl: undefined, modelsDir })).rejects.toThrow(
     `Expected a data folder at ${dataDir}, but there is none`,
   );
   rmSync(dataDir, { recursive: true });
