@@ -50,7 +50,11 @@ const allowed = [
     ['(errors|system-error|database-error|printable)\\.ts', 'inference/request\\.ts'],
   ],
   ...inference,
-  ['database', '^src/database/', ['(errors|system-error|database-error|printable)\\.ts', 'generated/']],
+  [
+    'database',
+    '^src/database/',
+    ['(errors|system-error|database-error|printable)\\.ts', 'generated/'],
+  ],
   [
     'schema',
     '^src/schema/',
