@@ -260,6 +260,8 @@ describe('a damaged model folder stays listed, with its reason', () => {
       { defaults: { width: 512, height: 64 } },
       /default size in easel\.json.*512 x 64/,
     ],
+    ['a title of 300 characters', { title: 'x'.repeat(300) }, /title: .*200 characters/],
+    ['words without end', { vocabulary: new Array(10_001).fill('x') }, /vocabulary: .*10000/],
     ['a matrix of another shape', { latentRgb: { matrix: [[1, 2, 3]] } }, /latentRgb\.matrix/],
   ])('easel.json with %s', async (_, change, expected) => {
     edit('easel.json', (easel) => ({ ...easel, ...change }));
@@ -311,6 +313,18 @@ describe('a damaged model folder stays listed, with its reason', () => {
     expect(await reason()).toMatch(
       /caption_channels in transformer\/config\.json to be 64, but got 32/,
     );
+  });
+
+  it.each([
+    ['model_index.json', { _class_name: '日'.repeat(300_000) }],
+    ['scheduler/scheduler_config.json', { algorithm_type: 'é'.repeat(300_000) }],
+    ['transformer/config.json', { [`${'k'.repeat(300_000)}`]: 1, kv_compress_config: 'x' }],
+  ])('and its reason is a sentence, however much %s holds', async (file, change) => {
+    edit(file, (config) => ({ ...config, ...change }));
+    const sentence = await reason();
+    expect(sentence).toMatch(/^Expected .*json/);
+    expect(sentence).not.toContain('\ufffd');
+    expect(Buffer.byteLength(sentence)).toBeLessThanOrEqual(300);
   });
 
   it('malformed JSON', async () => {

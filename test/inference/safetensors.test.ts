@@ -73,12 +73,17 @@ describe('a safetensors file', () => {
     [
       'nesting without end',
       file('{"a":'.repeat(1_000_000), 0),
-      /^Expected a JSON header, but got malformed text/,
+      /^Expected a JSON header, .* at most 128 levels of nesting, but got 1000000/,
+    ],
+    [
+      'values without end',
+      file(`[${'1,'.repeat(2_000_000)}1]`, 0),
+      /^Expected a JSON header, .* at most 1500000 values, but got 2000001/,
     ],
     [
       'a header beyond the limit',
       Buffer.from('ffffffffffffff7f00', 'hex'),
-      /^Expected a header of at most 100000000 bytes/,
+      /^Expected a header of at most 16777216 bytes/,
     ],
     [
       'a header beyond its end',

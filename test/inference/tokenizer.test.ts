@@ -196,7 +196,29 @@ describe('a tokenizer folder', () => {
       [{ 'spiece.model': Buffer.alloc(0) }, /spiece\.model: it is an empty file/],
       [{ 'spiece.model': Buffer.from('<html>not found</html>') }, 'spiece.model'],
       [{ 'spiece.model': whole, 'tokenizer_config.json': '{"extra_ids": -1}' }, 'extra_ids'],
+      // Two bytes in the file, and hundreds in memory.
+      [
+        { 'spiece.model': Buffer.alloc(2_000_000, Buffer.of(10, 0)) },
+        /got 1000000 pieces, more than/,
+      ],
+      [{ 'spiece.model': Buffer.alloc(25 * 2 ** 20) }, /at most 25165824 bytes, but got 26214400/],
       [{ 'tokenizer.json': '{"model": ' }, 'tokenizer.json'],
+      [
+        {
+          'tokenizer.json': changed({
+            model: { ...json.model, vocab: new Array(500_000).fill(0) },
+          }),
+        },
+        /model\.vocab: .*400000/,
+      ],
+      [
+        {
+          'tokenizer.json': changed({
+            model: { ...json.model, vocab: new Array(399_999).fill(0) },
+          }),
+        },
+        /model\.vocab\.0: /,
+      ],
       [{ 'tokenizer.json': changed({ model: { type: 'BPE' } }) }, /model\.type.*Unigram/],
       [{ 'tokenizer.json': changed({ normalizer: brokenMap }) }, 'character map'],
       [

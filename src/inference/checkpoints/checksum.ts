@@ -69,11 +69,16 @@ async function hash({
   version,
   dataVersion,
 }: FileStamp): Promise<{ sum: string; isOfVersion: boolean }> {
-  const { handle, stamp } = await openFile(path);
+  const { handle, stamp, size } = await openFile(path);
   try {
     if (stamp.dataVersion !== dataVersion) throw new FileChanged(path);
     const sum = createHash('sha256');
-    const stream = handle.createReadStream({ highWaterMark: pieceBytes, autoClose: false });
+    // A file that grows while it is read is found to have changed, and not read for ever.
+    const range = { start: 0, end: Math.max(0, size - 1) };
+    const stream = handle.createReadStream({
+      ...{ highWaterMark: pieceBytes, autoClose: false },
+      ...range,
+    });
     for await (const piece of stream) sum.update(piece);
     const after = stampOf(path, await handle.stat({ bigint: true }));
     if (after.dataVersion !== dataVersion) throw new FileChanged(path);

@@ -7,16 +7,12 @@ import {
   readSmallFile,
 } from '../onnx/file.ts';
 import { parseJson } from '../onnx/json.ts';
-
-/** Configurations have a few kilobytes. */
-export const maxConfigBytes = 2 ** 20;
-/** The index of a model in shards: a line for each tensor. */
-export const maxIndexBytes = 16 * 2 ** 20;
+import { folderLimits } from '../onnx/limits.ts';
 
 /** UTF-8 without its byte order mark. @throws FileUnreadable, FileDamaged */
 export async function readText(
   file: string,
-  { maxBytes = maxConfigBytes }: { maxBytes?: number } = {},
+  { maxBytes = folderLimits.configBytes }: { maxBytes?: number } = {},
 ): Promise<{ text: string; stamp: FileStamp }> {
   const { bytes, stamp } = await readSmallFile(file, maxBytes);
   const content = describeContent(bytes);
@@ -32,7 +28,7 @@ export async function readText(
 export async function readJson<Schema extends z.ZodType>(
   file: string,
   schema: Schema,
-  { maxBytes = maxConfigBytes }: { maxBytes?: number } = {},
+  { maxBytes = folderLimits.configBytes }: { maxBytes?: number } = {},
 ): Promise<{ value: z.output<Schema>; stamp: FileStamp }> {
   const { text, stamp } = await readText(file, { maxBytes });
   let parsed: unknown;

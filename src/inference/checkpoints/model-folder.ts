@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import { FileUnreadable, stampOf } from '../onnx/file.ts';
+import { folderLimits } from '../onnx/limits.ts';
 import { identityOf } from './checkpoint.ts';
 import { readJson } from './json-file.ts';
 
@@ -124,7 +125,7 @@ export async function isModelFolder(folder: string): Promise<boolean> {
 
 /**
  * What the files of a model folder are like, without reading one: equal as long as none is added,
- * removed, replaced or edited. Shared parts included.
+ * removed, replaced or edited. Shared parts included; of a folder with very many files, the first ones.
  */
 export async function fingerprintOf(folder: string, shared: string | null): Promise<string> {
   const holders = shared === null ? [folder] : [folder, shared];
@@ -134,8 +135,9 @@ export async function fingerprintOf(folder: string, shared: string | null): Prom
 }
 
 async function listVersions(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
-  const versions = await Promise.all(names.sort().map((name) => versionAt(join(folder, name))));
+  const all = await readdir(folder).catch(() => []);
+  const names = all.sort().slice(0, folderLimits.filesWatched);
+  const versions = await Promise.all(names.map((name) => versionAt(join(folder, name))));
   return versions.map((version, index) => `${names[index]}\t${version}`);
 }
 

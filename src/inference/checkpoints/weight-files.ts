@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import { FileDamaged, type FileStamp } from '../onnx/file.ts';
+import { folderLimits } from '../onnx/limits.ts';
 import {
   readSafetensorsHeader,
   type SafetensorsHeader,
   type TensorEntry,
 } from '../onnx/safetensors.ts';
 import { type Weights, weightsOf, weightsOfFile } from '../onnx/weights.ts';
-import { maxIndexBytes, readJson } from './json-file.ts';
+import { readJson } from './json-file.ts';
 
 /** What the weight files of a network are called. */
 export type Stem = 'diffusion_pytorch_model' | 'model';
@@ -80,7 +81,7 @@ const indexSchema = z.object({
 
 async function readShards(folder: string, name: string): Promise<Weights> {
   const index = join(folder, name);
-  const { value } = await readJson(index, indexSchema, { maxBytes: maxIndexBytes });
+  const { value } = await readJson(index, indexSchema, { maxBytes: folderLimits.indexBytes });
   const shards = new Map<string, SafetensorsHeader>();
   const entries = new Map<string, TensorEntry>();
   for (const [tensor, shard] of Object.entries(value.weight_map)) {

@@ -162,11 +162,15 @@ async function foldersIn(
   folder: string,
   onSkip: (skipped: SkippedFolder) => void = () => undefined,
 ): Promise<string[]> {
-  const names = await readdir(folder, { encoding: 'buffer' }).catch((error: unknown) => {
+  const options = { encoding: 'buffer', withFileTypes: true } as const;
+  const entries = await readdir(folder, options).catch((error: unknown) => {
     onSkip({ folder, reason: systemReason(error) });
     return [];
   });
-  const shown = names.filter((name) => name[0] !== '.'.charCodeAt(0)).sort(Buffer.compare);
+  const shown = entries
+    .filter((entry) => !entry.isFile() && entry.name[0] !== '.'.charCodeAt(0))
+    .map((entry) => entry.name)
+    .sort(Buffer.compare);
   const kinds = await Promise.all(shown.map((name) => kindOf(folder, name)));
   return kinds.flatMap(({ name, isFolder, problem }) => {
     if (problem !== null) onSkip({ folder: join(folder, name), reason: problem });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { identityOf } from '../checkpoints/checkpoint.ts';
 import { readJson } from '../checkpoints/json-file.ts';
 import { FileUnreadable } from '../onnx/file.ts';
+import { folderLimits } from '../onnx/limits.ts';
 import { limits, samplerNames } from '../request.ts';
 
 /** Scaled latents (as the sampler has them) to RGB in −1 to 1: `rgb[c] = bias[c] + Σ latents[k]·matrix[k][c]`. */
@@ -16,9 +17,9 @@ const sizeSchema = z.object({ width: side(), height: side() });
 
 /** What `easel.json` may describe. Every field can be left out. */
 const easelSchema = z.object({
-  title: z.string().min(1).optional(),
-  description: z.string().optional(),
-  license: z.string().optional(),
+  title: shortText().min(1).optional(),
+  description: z.string().max(folderLimits.descriptionLength).optional(),
+  license: shortText().optional(),
   defaults: sizeSchema
     .extend({
       steps: z.int().min(limits.steps.min).max(limits.steps.max),
@@ -27,14 +28,14 @@ const easelSchema = z.object({
     })
     .partial()
     .optional(),
-  sizes: z.array(sizeSchema).min(1).optional(),
+  sizes: z.array(sizeSchema).min(1).max(folderLimits.listLength).optional(),
   latentRgb: z
     .object({
       matrix: z.array(z.array(z.number()).length(3)).length(4),
       bias: z.array(z.number()).length(3).default([0, 0, 0]),
     })
     .optional(),
-  vocabulary: z.array(z.string()).optional(),
+  vocabulary: z.array(shortText()).max(folderLimits.listLength).optional(),
   maxPromptTokens: z.int().min(2).max(4096).optional(),
   /** Name of the folder that has the parts missing here: beside this one, or another among the models. */
   parts: z
@@ -56,6 +57,10 @@ export async function readEaselFile(
     if (error instanceof FileUnreadable && error.isMissing) return { easel: {}, identity: '' };
     throw error;
   }
+}
+
+function shortText() {
+  return z.string().max(folderLimits.titleLength);
 }
 
 function side() {

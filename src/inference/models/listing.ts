@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, sep } from 'node:path';
 import { DomainError, StartError } from '../../errors.ts';
 import { fingerprintOf } from '../checkpoints/model-folder.ts';
+import { folderLimits } from '../onnx/limits.ts';
 import type { ModelDescription } from '../request.ts';
 import { type FoundModel, findModels, isModel, type SkippedFolder } from './discovery.ts';
 import { type Model, openModel } from './model.ts';
@@ -117,7 +118,10 @@ function unavailable(name: string, unavailableReason: string): ModelDescription 
   };
 }
 
-/** A message for clients: paths relative to the model, because the server's folders are not for clients. */
+/**
+ * A message for clients: paths relative to the model, because the server's folders are not for clients,
+ * and no longer than a sentence, whatever the file that it quotes holds.
+ */
 export async function withoutFolder(
   message: string,
   { folder, shared }: Pick<FoundModel, 'folder' | 'shared'>,
@@ -125,7 +129,18 @@ export async function withoutFolder(
   const folders = [folder, ...(shared === null ? [] : [shared])];
   const real = await Promise.all(folders.map((one) => realpath(one).catch(() => one)));
   const prefixes = [...folders, ...real].flatMap((one) => [one, dirname(one)]);
-  return prefixes
+  const relative = prefixes
     .sort((a, b) => b.length - a.length)
     .reduce((text, prefix) => (prefix === sep ? text : text.replaceAll(prefix + sep, '')), message);
+  return shortened(relative, folderLimits.reasonBytes);
+}
+
+/** The beginning and the end of a text that is longer. */
+function shortened(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  const half = Math.floor((maxBytes - Buffer.byteLength('…')) / 2);
+  const [start, end] = [bytes.subarray(0, half), bytes.subarray(bytes.length - half)];
+  const halfCharacter = /^\ufffd+|\ufffd+$/g;
+  return [start, end].map((part) => part.toString().replace(halfCharacter, '')).join('…');
 }

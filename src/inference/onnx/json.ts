@@ -1,27 +1,35 @@
-/** Deeper JSON is refused, as serde_json does: no configuration has it, and code that walks values stays simple. */
-const maxDepth = 128;
+import { folderLimits } from './limits.ts';
 
-/** @throws SyntaxError for malformed text, and for what is nested too deeply */
+/** @throws SyntaxError for malformed text, and for what is nested too deeply or has too many values */
 export function parseJson(text: string): unknown {
   return parseJsonAndCountKeys(text).value;
 }
 
 /** The value, and how many keys were written: `JSON.parse` keeps the last of two equal ones without an error. */
 export function parseJsonAndCountKeys(text: string): { value: unknown; keys: number } {
-  const { depth, keys } = scan(text);
-  if (depth > maxDepth) {
-    throw new SyntaxError(`Expected at most ${maxDepth} levels of nesting, but got ${depth}`);
+  const { depth, items, keys } = scan(text);
+  const { jsonDepth, jsonItems } = folderLimits;
+  if (depth > jsonDepth) {
+    throw new SyntaxError(`Expected at most ${jsonDepth} levels of nesting, but got ${depth}`);
+  }
+  if (items > jsonItems) {
+    throw new SyntaxError(`Expected at most ${jsonItems} values, but got ${items}`);
   }
   return { value: JSON.parse(text), keys };
 }
 
-function scan(text: string): { depth: number; keys: number } {
-  let [depth, deepest, keys] = [0, 0, 0];
+/** Before it is parsed. `items` are values: one for each list, object and comma. */
+function scan(text: string): { depth: number; items: number; keys: number } {
+  let [depth, deepest, items, keys] = [0, 0, 0, 0];
   for (let i = 0; i < text.length; i++) {
     switch (text[i]) {
       case '{':
       case '[':
         deepest = Math.max(deepest, ++depth);
+        items++;
+        break;
+      case ',':
+        items++;
         break;
       case '}':
       case ']':
@@ -34,7 +42,7 @@ function scan(text: string): { depth: number; keys: number } {
         break;
     }
   }
-  return { depth: deepest, keys };
+  return { depth: deepest, items, keys };
 }
 
 /** Index of the quote that closes the string opened at `start`, or of the text's end. */

@@ -14,7 +14,9 @@ export const folderLimits = {
   /** Lists and objects inside each other in JSON, as in serde_json. */
   jsonDepth: 128,
   /** Values and keys in JSON; mT5's tokenizer has 0.8 million. */
-  jsonItems: 2_000_000,
+  jsonItems: 1_500_000,
+  /** Pieces of a vocabulary, and special tokens; mT5 has 250 thousand. */
+  pieces: 400_000,
   /** UTF-16 code units of a piece of a vocabulary; T5's longest have 16. */
   pieceLength: 256,
   /** UTF-16 code units of all pieces together; T5's have 0.2 million, mT5's 1.4 million. */
@@ -27,6 +29,8 @@ export const folderLimits = {
   descriptionLength: 10_000,
   /** Words of `vocabulary`, and entries of `sizes`, in `easel.json`. */
   listLength: 10_000,
+  /** Files of one folder that are looked at to see whether it has changed. */
+  filesWatched: 1_000,
   /** Bytes of the sentence that says why a model cannot be used. */
   reasonBytes: 300,
 } as const;

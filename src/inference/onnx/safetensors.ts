@@ -9,6 +9,7 @@ import {
   openFile,
 } from './file.ts';
 import { countKeys, parseJsonAndCountKeys } from './json.ts';
+import { folderLimits } from './limits.ts';
 
 /** Where a tensor's bytes lie: little-endian, row-major. Offsets and lengths in bytes, from the file's start. */
 export type TensorEntry = {
@@ -24,9 +25,6 @@ export type SafetensorsHeader = {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   readonly stamp: FileStamp;
 };
-
-/** The format's own limit. */
-export const maxHeaderBytes = 100_000_000;
 
 /**
  * Read the header of a `.safetensors` file, and hold the file to every rule of the format: ranges
@@ -60,10 +58,10 @@ async function readHeader(file: string, { handle, size }: OpenFile): Promise<Buf
     throw new FileDamaged(file, `Expected a header length of 8 bytes, but got ${size} bytes`);
   }
   const headerBytes = Number(start.readBigUInt64LE());
-  if (headerBytes > maxHeaderBytes) {
+  if (headerBytes > folderLimits.headerBytes) {
     throw new FileDamaged(
       file,
-      `Expected a header of at most ${maxHeaderBytes} bytes, but got ${headerBytes}`,
+      `Expected a header of at most ${folderLimits.headerBytes} bytes, but got ${headerBytes}`,
     );
   }
   if (8 + headerBytes > size) {
@@ -95,7 +93,7 @@ function parseHeader(
     parsed = value;
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
-    fail('Expected a JSON header, but got malformed text', { cause });
+    fail(`Expected a JSON header, but got malformed text (${(cause as Error).message})`, { cause });
   }
   if (!isRecord(parsed)) return fail('Expected a JSON object as header, but got something else');
 

@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs/light.js';
 import { z } from 'zod';
+import { folderLimits } from '../onnx/limits.ts';
 
 /** A `spiece.model` that cannot be read; `tokenizer.ts` adds the file's name. */
 export class SentencePieceDamaged extends Error {
@@ -19,6 +20,9 @@ export type UnigramModel = {
 
 /** `SentencePiece.Type` in sentencepiece_model.proto. */
 const pieceType = { normal: 1, unknown: 2, control: 3, userDefined: 4 } as const;
+
+/** Of `ModelProto`. */
+const piecesField = 1;
 
 /** The fields of sentencepiece_model.proto that are used; others are passed over. */
 const modelProto = protobuf.Root.fromJSON({
@@ -42,7 +46,7 @@ const modelProto = protobuf.Root.fromJSON({
     },
     ModelProto: {
       fields: {
-        pieces: { id: 1, rule: 'repeated', type: 'Piece' },
+        pieces: { id: piecesField, rule: 'repeated', type: 'Piece' },
         trainerSpec: { id: 2, type: 'TrainerSpec' },
         normalizerSpec: { id: 3, type: 'NormalizerSpec' },
       },
@@ -93,8 +97,24 @@ export function readSentencePiece(bytes: Uint8Array): UnigramModel {
   };
 }
 
+/** Before they are decoded: an empty one takes two bytes in the file, and hundreds in memory. */
+function countPieces(bytes: Uint8Array): number {
+  const reader = protobuf.Reader.create(bytes);
+  let count = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag >>> 3 === piecesField) count++;
+    reader.skipType(tag & 7);
+  }
+  return count;
+}
+
 function decode(bytes: Uint8Array): z.output<typeof modelSchema> {
   try {
+    const count = countPieces(bytes);
+    if (count > folderLimits.pieces) {
+      throw new RangeError(`${count} pieces, more than ${folderLimits.pieces}`);
+    }
     const message = modelProto.decode(bytes);
     return modelSchema.parse(modelProto.toObject(message, { arrays: true, defaults: true }));
   } catch (cause) {

@@ -99,15 +99,35 @@ function describe(error: z.ZodError): string {
   return issue ? `${issue.path.join('.') || 'the file'}: ${issue.message}` : error.message;
 }
 
+/** A list of bounded length, read up to the first fault: all of a million would fill the memory. */
+function listOf<Schema extends z.ZodType>(schema: Schema) {
+  return z
+    .array(z.unknown())
+    .max(folderLimits.pieces)
+    .transform((items, context) => {
+      const values: z.output<Schema>[] = [];
+      for (const [index, item] of items.entries()) {
+        const parsed = schema.safeParse(item);
+        if (!parsed.success) {
+          const { path, message } = parsed.error.issues[0]!;
+          context.addIssue({ code: 'custom', path: [index, ...path], message });
+          return z.NEVER;
+        }
+        values.push(parsed.data);
+      }
+      return values;
+    });
+}
+
 const jsonShape = z.object({
-  added_tokens: z.array(
+  added_tokens: listOf(
     z.object({ id: z.number().int().nonnegative(), content: z.string().min(1) }),
   ),
   normalizer: z.unknown(),
   model: z.object({
     type: z.literal('Unigram'),
     unk_id: z.number().int().nonnegative(),
-    vocab: z.array(z.tuple([z.string(), z.number()])).min(1),
+    vocab: listOf(z.tuple([z.string(), z.number()])),
   }),
 });
 
