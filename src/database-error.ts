@@ -30,9 +30,9 @@ const sqlStates: Readonly<Record<string, DatabaseFault>> = {
   '25P03': 'unavailable', // idle_in_transaction_session_timeout
 };
 
-/** What the driver says of a connection that broke or could not be had, with no code. */
+/** What the driver says of a connection that broke or could not be had, with no code; Prisma's words may stand before it. */
 const driverMessages =
-  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+  /(^|\n)(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error|connect E[A-Z]+ )/;
 
 /** Kinds of the driver adapter that are faults of the connection. */
 const adapterKinds: ReadonlySet<string> = new Set([

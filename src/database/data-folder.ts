@@ -131,6 +131,12 @@ function checkRoom(path: string, needed: number): void {
   );
 }
 
+/** Whether a database that was closed in good order could be opened again. */
+export function hasRoom(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize >= roomLater;
+}
+
 function megabytes(bytes: number): string {
   return `${Math.floor(bytes / 1e6)} MB`;
 }

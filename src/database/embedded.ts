@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
-import { openDataFolder } from './data-folder.ts';
+import { hasRoom, openDataFolder } from './data-folder.ts';
 import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-worker.ts';
 import { takeOwnership } from './ownership.ts';
 
@@ -24,8 +24,9 @@ export type DatabaseWatcher = {
   readonly onReturn?: () => void;
 };
 
-/** Delay before a thread that died is started again, and the number of tries in a row. */
+/** Delay before a thread that died is started again, doubled each time, and the number of tries in a row. */
 const restartDelayMs = 200;
+const longestRestartDelayMs = 5_000;
 const restartsInARow = 5;
 
 /**
@@ -83,9 +84,8 @@ async function keepRunning(
   }
 
   async function restart(failures = 0): Promise<Thread | null> {
-    await delay(restartDelayMs * 2 ** failures, undefined, { signal: closing.signal }).catch(
-      () => {}, // closed meanwhile
-    );
+    const pause = Math.min(restartDelayMs * 2 ** failures, longestRestartDelayMs);
+    await delay(pause, undefined, { signal: closing.signal }).catch(() => {}); // closed meanwhile
     if (closing.signal.aborted) return null;
     try {
       const thread = await startThread(data);
@@ -93,7 +93,8 @@ async function keepRunning(
       watch(thread);
       return thread;
     } catch (error) {
-      if (failures + 1 >= restartsInARow) throw error;
+      // A full disk is waited out: nothing is lost, and requests are refused meanwhile.
+      if (failures + 1 >= restartsInARow && hasRoom(data.folder)) throw error;
       return restart(failures + 1);
     }
   }
