@@ -116,6 +116,9 @@ type Thread = {
   readonly ended: Promise<Error>;
 };
 
+const damaged =
+  'If its files are damaged, put back a copy of the whole data folder; to begin with an empty database, move that folder away';
+
 /** @throws StartError where the files cannot be opened. */
 async function startThread(data: EmbeddedWorkerData): Promise<Thread> {
   const worker = new Worker(workerFile(), { workerData: data, name: 'database' });
@@ -138,7 +141,7 @@ async function startThread(data: EmbeddedWorkerData): Promise<Thread> {
   const cause = await Promise.race([ready, ended]);
   if (cause === null) return { worker, ended };
   throw new StartError(
-    `Expected to open the embedded database in ${data.folder}, but got: ${cause.message}`,
+    `Expected to open the embedded database in ${data.folder}, but got: ${cause.message.replace(/\.$/, '')}. ${damaged}`,
     { cause },
   );
 }

@@ -145,6 +145,24 @@ test("a folder with somebody else's files is left alone", async () => {
   );
 });
 
+test.each([
+  ['pg_wal/000000010000000000000001', ''],
+  ['global/1213', 'garbage'],
+  ['pg_xact/0000', null],
+])(
+  'a damaged database (%s) ends a start with one sentence that says how to go on',
+  async (file, contents) => {
+    const dataDir = join(parent, 'data');
+    await copyDataFolder(dataDir);
+    const path = join(dataDir, 'database', file);
+    rmSync(path);
+    if (contents !== null) writeFileSync(path, contents);
+    expect(await refusal(dataDir)).toMatch(
+      /^Expected to open the embedded database in .*, but got: .* put back a copy of the whole data folder; to begin with an empty database, move that folder away$/,
+    );
+  },
+);
+
 test('a folder of another format, or a database of another version, is left alone', async () => {
   writeFileSync(join(parent, 'easel.json'), '{"format":7}');
   expect(await refusal(parent)).toContain('to be of format 1, but');
