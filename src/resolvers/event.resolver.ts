@@ -102,6 +102,7 @@ function watching({ after, preview }: EventArgs, info: GraphQLResolveInfo) {
   const options = { format, maxSize: maxSize ?? null, everyMs };
   return {
     after: after ?? null,
+    asked: options,
     previews: selects(info, ['previews']) ? options : null,
     positions: selects(info, ['position', 'estimatedStartAt']),
   };

@@ -1,7 +1,14 @@
 import 'reflect-metadata';
 import { inspect } from 'node:util';
-import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
-import { limits } from '../inference/request.ts';
+import {
+  type FloatValueNode,
+  GraphQLError,
+  GraphQLScalarType,
+  type IntValueNode,
+  Kind,
+  type ValueNode,
+  valueFromASTUntyped,
+} from 'graphql';
 
 /** Refuses a client's value. */
 function refuse(name: string, expected: string, got: unknown): never {
@@ -64,23 +71,30 @@ export const DateTime = new GraphQLScalarType<Date, string>({
   parseLiteral: (node) => parseTime(literal(node)),
 });
 
-/** Any number, or a whole one written as text: whether it is a seed is checked with all other settings. */
-function parseSeed(got: unknown): number {
-  const isNumber = typeof got === 'number' || (typeof got === 'string' && /^-?\d{1,20}$/.test(got));
-  if (isNumber) return Number(got);
-  const { min, max } = limits.seed;
-  return refuse('Seed', `a whole number from ${min} to ${max} (none for a random one)`, got);
+/**
+ * A whole number, also one written as text. Any other text or value is passed on as text: it is refused with all other
+ * problems of its input, by path, where numbers out of range are refused, too.
+ */
+function parseSeed(got: unknown): number | string {
+  if (typeof got === 'number') return got;
+  if (typeof got === 'string' && /^-?\d{1,20}$/.test(got)) return Number(got);
+  return typeof got === 'string' ? got : inspect(got, { depth: 0 });
 }
 
-export const Seed = new GraphQLScalarType<number, string>({
+export const Seed = new GraphQLScalarType<number | string, string>({
   name: 'Seed',
   description:
     "A whole number from 0 to 2^53-1, written as a decimal string; also accepted as a JSON number. GraphQL's Int is 32-bit.",
   serialize: (value) =>
     typeof value === 'bigint' || typeof value === 'number' ? value.toString() : fail('Seed', value),
   parseValue: parseSeed,
-  parseLiteral: (node) => parseSeed(node.kind === Kind.FLOAT ? Number(node.value) : literal(node)),
+  parseLiteral: (node) =>
+    parseSeed(isNumeric(node) ? Number(node.value) : valueFromASTUntyped(node)),
 });
+
+function isNumeric(node: ValueNode): node is IntValueNode | FloatValueNode {
+  return node.kind === Kind.INT || node.kind === Kind.FLOAT;
+}
 
 function parseBytes(got: unknown): number {
   if (typeof got === 'number' && Number.isSafeInteger(got) && got >= 0) return got;

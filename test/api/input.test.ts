@@ -27,6 +27,44 @@ describe('an input that is refused', () => {
     ]);
   });
 
+  it.each(['"abc"', 'true', '1.5', '[1]', 'ANY', '9007199254740992'])(
+    'names the path of a seed that is none (%s), and every other problem, written in the query too',
+    async (seed) => {
+      const query = `mutation { generate(input: { settings: { prompt: "a boat", steps: 0, seed: ${seed} } }) { generation { id } } }`;
+      const { errors } = await server.post(query);
+      expect(errors[0]?.extensions['problems']).toMatchObject([
+        { path: ['settings', 'steps'] },
+        { path: ['settings', 'seed'], min: 0, max: 2 ** 53 - 1 },
+      ]);
+      const { errors: filtered } = await server.post(
+        `{ assets(filter: { seed: ${seed} }) { nodes { id } } }`,
+      );
+      expect(filtered[0]?.extensions).toMatchObject({ path: ['filter', 'seed'] });
+    },
+  );
+
+  it.each(['\ufffc', '\u{1d159}', '\uffff', '\u0378', '\u2800\u200b'])(
+    'refuses a name of nothing visible: %o',
+    async (name) => {
+      const create =
+        'mutation ($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }';
+      const { errors } = await server.post(create, { input: { name } });
+      expect(errors[0]?.extensions).toMatchObject({ path: ['name'] });
+      expect((await server.post(create, { input: { name: `a${name}` } })).errors).toEqual([]);
+    },
+  );
+
+  it('refuses a reference that turns the direction of text, and preview options that nobody selects', async () => {
+    const input = { settings: { prompt }, clientReference: 'order \u202e7' };
+    expect((await server.post(generate, { input })).errors[0]?.extensions).toMatchObject({
+      path: ['clientReference'],
+    });
+    const events = server.subscribe(
+      'subscription { viewerEvents(preview: { everyMs: -1 }) { __typename } }',
+    );
+    await expect(events.next()).rejects.toThrow('Expected a whole number from 0 to 60000');
+  });
+
   it.each([
     [{ seed: 'abc' }, ['settings', 'seed']],
     [{ steps: 1.5 }, ['settings', 'steps']],

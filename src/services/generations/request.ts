@@ -6,7 +6,7 @@ import type { Viewer } from '../access/viewer.ts';
 import { type ChangeDeps, change } from '../event-log/change.ts';
 import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
-import { nameProblems, textProblems } from '../input/text.ts';
+import { nameProblems, referenceProblems } from '../input/text.ts';
 import { rowIdOf } from '../relay/global-id.ts';
 import { generateLimits } from './limits.ts';
 import { completeSettings, settingsProblems } from './settings.ts';
@@ -96,7 +96,7 @@ export async function request(
 function problemsBeside(input: GenerateInput): Mismatch[] {
   const { clientReference, idempotencyKey, waitSeconds } = generateLimits;
   return [
-    ...textProblems(['clientReference'], input.clientReference, clientReference),
+    ...referenceProblems(['clientReference'], input.clientReference, clientReference),
     ...nameProblems(['idempotencyKey'], input.idempotencyKey, idempotencyKey),
     ...numberProblems(['waitSeconds'], input.waitSeconds, waitSeconds),
   ];

@@ -20,6 +20,7 @@ import {
   standardOf,
 } from '../../inference/request.ts';
 import { nearestBin } from '../../inference/resolution.ts';
+import { printable } from '../../printable.ts';
 import { numberProblems } from '../input/number.ts';
 import { textProblems } from '../input/text.ts';
 
@@ -49,8 +50,7 @@ function modelProblems(input: AskedSettings, { models, defaultModel }: Models): 
   const name = input.model ?? defaultModel;
   const model = models.find((known) => known.name === name);
   if (model === undefined) {
-    const names = models.map((known) => known.name).join(', ');
-    return [{ path: at('model'), expected: `one of ${names}`, got: name }];
+    return [{ path: at('model'), expected: `one of ${namesOf(models)}`, got: name }];
   }
   if (!model.available) return [unusable(model)];
   const sampler = samplerOf(input, model);
@@ -88,7 +88,7 @@ export function completeSettings(
 function problemsOf(name: SettingName, value: unknown): Mismatch[] {
   if (value == null) return [];
   const type = bareType(name);
-  if (type instanceof z.ZodNumber && typeof value === 'number') {
+  if (type instanceof z.ZodNumber && (typeof value === 'number' || typeof value === 'string')) {
     const { minValue, maxValue, isInt } = type;
     const range = { min: minValue ?? -Infinity, max: maxValue ?? Infinity };
     const standard = standardOf(name);
@@ -103,6 +103,15 @@ function problemsOf(name: SettingName, value: unknown): Mismatch[] {
   const expected = type instanceof z.ZodEnum ? `one of ${type.options.join(', ')}` : type.type;
   return [{ path: at(name), expected, got: String(value) }];
 }
+
+/** For a message: folders may have any name, and there may be many. */
+function namesOf(models: readonly ModelDescription[]): string {
+  const names = models.slice(0, namesShown).map(({ name }) => printable(name));
+  const rest = models.length - names.length;
+  return names.join(', ') + (rest > 0 ? ` or ${rest} others (see \`models\`)` : '');
+}
+
+const namesShown = 10;
 
 function unusable({ name, unavailableReason }: ModelDescription): Mismatch {
   const reason = unavailableReason ?? 'it cannot be loaded';

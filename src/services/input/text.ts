@@ -6,8 +6,12 @@ export type TextLimit = { readonly min: number; readonly max: number };
 
 /** What PostgreSQL's text cannot hold. */
 const unstorable = /\0|\p{Surrogate}/u;
-/** Characters that show nothing: white space, controls, formats, fillers, the empty braille pattern. */
-const invisible = /[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cf}\u2800]/gu;
+/**
+ * Characters that show nothing: white space, controls, formats, fillers, what is not assigned, the empty braille pattern, the
+ * placeholder of an object, the empty note head.
+ */
+const invisible =
+  /[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cf}\p{Cn}\u2800\ufffc\u{1d159}]/gu;
 /** Controls, and what turns the direction of the text around it (Unicode Standard Annex 9). */
 const misleading = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
@@ -40,7 +44,18 @@ export function nameProblems(
     const got = { phrase: `"${escapeInvisible(name)}"` };
     return [{ path, expected: 'at least one visible character', got }];
   }
-  const found = misleading.exec(name)?.[0];
+  return referenceProblems(path, name, limit);
+}
+
+/** The same for what programs compare and people may see: it may be empty, but shows what it says. */
+export function referenceProblems(
+  path: readonly string[],
+  reference: string | null | undefined,
+  limit: TextLimit,
+): Mismatch[] {
+  const problems = textProblems(path, reference, limit);
+  if (reference == null || problems.length > 0) return problems;
+  const found = misleading.exec(reference)?.[0];
   if (found === undefined) return [];
   const got = { phrase: escapeInvisible(found) };
   return [{ path, expected: 'no control or direction characters', got }];

@@ -102,6 +102,7 @@ function commit(
   file: StoredFile,
 ): Promise<boolean> {
   const subject = subjectOf(generation);
+  const at = new Date(); // One for both: the last image is not newer than the end of its generation.
   return change(deps, async ({ tx, record }) => {
     const { count } = await tx.generation.updateMany({
       where: { id: generation.id, status: 'RUNNING', runnerId: generation.runnerId },
@@ -110,12 +111,12 @@ function commit(
         attempts: 1,
         timings: [...timings],
         finishedSteps,
-        ...(isLast ? succeeded(image) : {}),
+        ...(isLast ? succeeded(image, at) : {}),
       },
     });
     if (count === 0) return false;
     const { id: assetId } = await tx.asset.create({
-      data: { ...subject, ...file, index, seed: request.seed },
+      data: { ...subject, ...file, index, seed: request.seed, createdAt: at },
       select: { id: true },
     });
     record({ ...subject, type: 'GenerationImageReady', assetId });
@@ -124,10 +125,10 @@ function commit(
   });
 }
 
-function succeeded({ provenance }: FinishedImage['image']) {
+function succeeded({ provenance }: FinishedImage['image'], finishedAt: Date) {
   return {
     status: 'SUCCEEDED',
-    finishedAt: new Date(),
+    finishedAt,
     provenance: { ...provenance },
     ...released,
   } as const;

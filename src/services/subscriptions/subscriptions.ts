@@ -72,7 +72,7 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
     watching: WatchOptions,
     signal: AbortSignal,
   ) => {
-    checkPreviews(watching.previews);
+    checkPreviews(watching.asked ?? watching.previews);
     return watch(deps, viewer, { scope, options: watching, signal });
   };
   return {

@@ -7,6 +7,7 @@ import type { LogFilter, LogReader } from '../event-log/log.ts';
 import { isFinal } from '../generations/status.ts';
 import { endable } from './endable.ts';
 import type { FanOut } from './fan-out.ts';
+import type { PreviewOptions } from './frames.ts';
 import type { PreviewRequests } from './preview-requests.ts';
 import { readSnapshot, type Snapshot, type SnapshotRow } from './snapshot.ts';
 import { createSubscriberBuffer, type SubscriberBuffer } from './subscriber-buffer.ts';
@@ -20,6 +21,8 @@ import {
 } from './views.ts';
 
 export type WatchOptions = Selected & {
+  /** Options that are checked also where no previews are selected; left out, those of `previews`. */
+  readonly asked?: PreviewOptions;
   /** Where an earlier stream stopped; null: the state as it stands comes first. */
   readonly after: string | null;
 };
