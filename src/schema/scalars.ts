@@ -9,6 +9,7 @@ import {
   type ValueNode,
   valueFromASTUntyped,
 } from 'graphql';
+import { limits } from '../inference/request.ts';
 
 /** Refuses a client's value. */
 function refuse(name: string, expected: string, got: unknown): never {
@@ -72,13 +73,15 @@ export const DateTime = new GraphQLScalarType<Date, string>({
 });
 
 /**
- * A whole number, also one written as text. Any other text or value is passed on as text: it is refused with all other
- * problems of its input, by path, where numbers out of range are refused, too.
+ * A whole number, also one written as text. Any other text is passed on: it is refused with all other problems of its
+ * input, by path, where numbers out of range are refused, too.
  */
 function parseSeed(got: unknown): number | string {
   if (typeof got === 'number') return got;
-  if (typeof got === 'string' && /^-?\d{1,20}$/.test(got)) return Number(got);
-  return typeof got === 'string' ? got : inspect(got, { depth: 0 });
+  if (typeof got === 'boolean') return String(got);
+  if (typeof got === 'string') return /^-?\d{1,20}$/.test(got) ? Number(got) : got;
+  const { min, max } = limits.seed;
+  return refuse('Seed', `a whole number from ${min} to ${max} (none for a random one)`, got);
 }
 
 export const Seed = new GraphQLScalarType<number | string, string>({

@@ -8,8 +8,9 @@ import type { Context } from '../resolvers/context.ts';
 import { mapError, statusOf } from './error-mapping.ts';
 import { checkComplexity, requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
+import { verifyUtf8, whereSubscriptionsAre } from './negotiation.ts';
 import { boundedNesting } from './nesting.ts';
-import { newRequestId, requestScope } from './request-scope.ts';
+import { newRequestId, type RequestScope, requestScope } from './request-scope.ts';
 
 /** Makes what resolvers get, for one operation. */
 export type MakeContext = (options: {
@@ -55,8 +56,12 @@ async function startApollo({ schema, log }: GraphqlDeps): Promise<ApolloServer<C
     plugins: [ApolloServerPluginLandingPageDisabled(), operationChecks, retryAfterHeader],
     logger: log,
     formatError: (_formatted, error) => {
-      const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
-      return mapError(error, { requestId, log });
+      const scope: RequestScope = requestScope.getStore() ?? { requestId: newRequestId() };
+      const mapped = mapError(error, { requestId: scope.requestId, log });
+      const isByGet = mapped.message.endsWith('not subscription operations');
+      if (!isByGet) return mapped;
+      const hint = whereSubscriptionsAre(scope);
+      return { ...mapped, message: `${mapped.message}; ${hint}` };
     },
   });
   await apollo.start();
@@ -114,7 +119,7 @@ function handlers(
   waiting: Set<AbortController>,
 ): RequestHandler[] {
   return [
-    express.json({ limit: requestLimits.bodyBytes }),
+    express.json({ limit: requestLimits.bodyBytes, verify: verifyUtf8 }),
     (request, _response, next) => {
       request.body ??= {}; // Not JSON at all: Apollo Server says so.
       next();

@@ -6,7 +6,7 @@ import { answerError } from './error-answer.ts';
 import { type GraphqlDeps, startGraphql } from './graphql.ts';
 import { type Check, health, ready } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { acceptsAnswer, bodyInUtf8 } from './negotiation.ts';
+import { acceptsAnswer, bodyInUtf8, bodyIsJson } from './negotiation.ts';
 import type { CheckOrigin } from './origin.ts';
 import { graphiqlPage, pageFiles } from './pages.ts';
 import { PlainRequest } from './plain-request.ts';
@@ -59,7 +59,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   app.get('/', (request, response) => {
     response.redirect(`/graphql${/\?.*$/.exec(request.originalUrl)?.[0] ?? ''}`);
   });
-  app.use('/graphql', graphiqlPage, acceptsAnswer, bodyInUtf8, ...graphql.handlers);
+  app.use('/graphql', graphiqlPage, acceptsAnswer, bodyIsJson, bodyInUtf8, ...graphql.handlers);
   app.use((request) => {
     throw new NoSuchPath(request);
   });
@@ -108,7 +108,7 @@ function inScope(metrics: Metrics): RequestHandler {
     });
     // Node's parser reads nothing after a request that offers another protocol: the client is told so.
     if (request.headers.upgrade !== undefined) response.set('Connection', 'close');
-    requestScope.run({ requestId }, next);
+    requestScope.run({ requestId, host: request.headers.host }, next);
   };
 }
 

@@ -2,7 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 
 /** What belongs to the request that runs right now, where no argument can carry it. */
-export type RequestScope = { readonly requestId: string };
+export type RequestScope = {
+  readonly requestId: string;
+  /** As the client wrote it; undefined where it wrote none, and for what is no request of HTTP. */
+  readonly host?: string | undefined;
+};
 
 export const requestScope = new AsyncLocalStorage<RequestScope>();
 

@@ -27,7 +27,7 @@ describe('an input that is refused', () => {
     ]);
   });
 
-  it.each(['"abc"', 'true', '1.5', '[1]', 'ANY', '9007199254740992'])(
+  it.each(['"abc"', 'true', '1.5', 'ANY', '9007199254740992'])(
     'names the path of a seed that is none (%s), and every other problem, written in the query too',
     async (seed) => {
       const query = `mutation { generate(input: { settings: { prompt: "a boat", steps: 0, seed: ${seed} } }) { generation { id } } }`;

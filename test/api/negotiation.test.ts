@@ -203,5 +203,38 @@ describe('a fault of the request', () => {
     const { status, text } = await send('GET', `/graphql?query=${query}`, headers);
     expect(status).toBe(405);
     expect(firstError(text).extensions.code).toBe('BAD_REQUEST');
+    if (kind === 'subscription') {
+      expect(firstError(text).message).toContain(`ws://${new URL(server.url).host}/graphql`);
+    }
+  });
+
+  it('names the WebSocket where a client asks for an event stream', async () => {
+    const { status, text } = await post('{ __typename }', { accept: 'text/event-stream' });
+    expect(status).toBe(406);
+    expect(firstError(text).message).toContain(`ws://${new URL(server.url).host}/graphql`);
+  });
+
+  it.each(['text/plain', 'application/graphql', 'application/graphql+json', 'text/html', 'x/y'])(
+    'is 415 where the body is %s',
+    async (type) => {
+      const { status, text } = await post('{ __typename }', {
+        'content-type': type,
+        'apollo-require-preflight': '1',
+      });
+      expect(status).toBe(415);
+      expect(firstError(text).message).toContain(`but got the media type "${type}"`);
+    },
+  );
+
+  it('is 400 where the body holds bytes that are not UTF-8', async () => {
+    const body = Buffer.from('{"query":"{ __typename # \xe9\n }"}', 'latin1');
+    const { status, text } = await send(
+      'POST',
+      '/graphql',
+      { 'content-type': 'application/json' },
+      body,
+    );
+    expect(status).toBe(400);
+    expect(firstError(text).message).toBe('Expected a body in UTF-8, but got invalid bytes');
   });
 });
