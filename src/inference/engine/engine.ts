@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { DomainError, StartError } from '../../errors.ts';
-import { createChecksums } from '../checkpoints/checksum.ts';
+import { DomainError } from '../../errors.ts';
 import type { SkippedFolder } from '../models/discovery.ts';
-import { type ModelListing, openCatalog } from '../models/listing.ts';
-import type { Model } from '../models/model.ts';
+import { checkModelFolders } from '../models/discovery.ts';
 import { FileChanged } from '../onnx/file.ts';
 import type { JobEvent } from '../pipelines/job-event.ts';
 import type {
@@ -16,22 +12,13 @@ import type {
   ModelDescription,
   Provider,
 } from '../request.ts';
+import { startCatalog } from './catalog.ts';
+import type { ListedModel } from './catalog-protocol.ts';
+import { EngineLost } from './engine-lost.ts';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { errorOf } from './protocol.ts';
+import { bothOrNone, compiled } from './starting.ts';
 import { startThread } from './thread.ts';
-
-/** The engine's thread is gone, through no fault of the request: it may succeed in a moment. */
-export class EngineLost extends DomainError {
-  readonly retryable = true;
-  constructor(reason: string, options?: ErrorOptions) {
-    super(
-      'ENGINE_FAILED',
-      `Expected the engine to finish, but it was lost: ${reason}`,
-      {},
-      options,
-    );
-  }
-}
 
 export class ModelUnavailable extends DomainError {
   constructor(name: string, reason: string) {
@@ -50,6 +37,8 @@ export type EngineOptions = {
   readonly threads: number;
   /** Models that stay in memory. */
   readonly maxModels?: number;
+  /** Of memory for reading model folders; what takes more is unavailable. */
+  readonly catalogMegabytes?: number;
   /** Where checksums of weights are kept over restarts. */
   readonly checksumFile?: string;
   /** Of Easel, for the provenance. */
@@ -87,6 +76,8 @@ export type Engine = {
   close(options?: { withinMs: number }): Promise<boolean>;
 };
 
+type UsableModel = Pick<ListedModel, 'found'> & NonNullable<ListedModel['usable']>;
+
 /** What connects an image in the thread with its `generate`. */
 type JobChannel = {
   /** Shared memory; [0] is 1 once the job is cancelled. */
@@ -107,14 +98,19 @@ const maxBeginnings = 3;
  * for await (const event of engine.generate(request, { signal })) show(event);
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const workerUrl = options.workerUrl ?? compiledWorker();
-  const catalog = await openCatalog(options.modelFolders, { onSkip: options.onSkip });
-  const checksums = createChecksums(options.checksumFile);
+  const workerUrl = options.workerUrl ?? compiled('worker');
+  const { modelFolders, checksumFile, onSkip = () => undefined } = options;
+  await checkModelFolders(modelFolders);
   const jobs = new Map<number, JobChannel>();
   let lastJob = 0;
   let isClosing = false;
 
-  const thread = await startThread(
+  const startingCatalog = startCatalog(
+    compiled('catalog-worker'),
+    { modelFolders, checksumFile },
+    { onSkip, memoryMb: options.catalogMegabytes },
+  );
+  const startingThread = startThread(
     workerUrl,
     {
       provider: options.provider,
@@ -136,13 +132,15 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       },
     },
   );
+  const [catalog, thread] = await bothOrNone(startingCatalog, startingThread);
 
-  function usable(name: string, listing: ModelListing | undefined): Model {
-    if (listing === undefined) throw new ModelUnavailable(name, 'there is no such model');
-    if (listing.model === null) {
-      throw new ModelUnavailable(name, listing.description.unavailableReason ?? 'damaged');
+  function usable(name: string, model: ListedModel | null): UsableModel {
+    if (model === null) throw new ModelUnavailable(name, 'there is no such model');
+    const { found, description, usable } = model;
+    if (usable === null) {
+      throw new ModelUnavailable(name, description.unavailableReason ?? 'damaged');
     }
-    return listing.model;
+    return { found, ...usable };
   }
 
   function refuseWhenClosing(): void {
@@ -232,12 +230,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   }
 
   /** Of the files that the thread loads: it refuses others. @throws FileChanged */
-  async function provenanceOf({ transformer, textEncoder, vae }: Model): Promise<ImageProvenance> {
+  async function provenanceOf({ files }: UsableModel): Promise<ImageProvenance> {
     const { runtime, provider, precision } = thread.ready;
     return {
-      modelSha256: await checksums.of(transformer.weights.files),
-      textEncoderSha256: await checksums.of(textEncoder.weights.files),
-      vaeSha256: await checksums.of(vae.weights.files),
+      modelSha256: await catalog.checksum(files.transformer),
+      textEncoderSha256: await catalog.checksum(files.textEncoder),
+      vaeSha256: await catalog.checksum(files.vae),
       runtime,
       executionProvider: provider,
       precision,
@@ -245,7 +243,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     };
   }
 
-  const describe = () => catalog.listings.map(({ description }) => description);
+  const describe = () => catalog.models.map(({ description }) => description);
 
   return {
     get models() {
@@ -263,14 +261,15 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     },
     generate,
     preload(name) {
-      const known = catalog.listings.find(({ description }) => description.name === name);
-      const { found, revision } = usable(name, known);
+      const known = catalog.models.find((model) => model.found.name === name);
+      const { found, revision } = usable(name, known ?? null);
       thread.post({ type: 'load', model: { found, revision } });
     },
     async countTokens(model, prompt, { cleanCaption } = { cleanCaption: true }) {
-      const { readPrompt } = usable(model, await catalog.find(model));
-      const { tokens, truncated } = readPrompt(prompt, cleanCaption);
-      return { tokens, truncated };
+      usable(model, await catalog.find(model));
+      const counted = await catalog.count({ name: model, prompt, isCleaned: cleanCaption });
+      if (counted === null) throw new ModelUnavailable(model, 'it has just changed');
+      return counted;
     },
     async close({ withinMs } = { withinMs: defaultCloseMs }) {
       isClosing = true;
@@ -280,22 +279,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         thread.post({ type: 'cancel', job: id });
         job.events.end(new EngineLost('it is being closed'));
       }
+      await catalog.close();
       return thread.end(withinMs);
     },
   };
-}
-
-/** A thread cannot start from TypeScript: the compiled file, beside this module once that is compiled too. */
-function compiledWorker(): URL {
-  const isCompiled = import.meta.url.endsWith('.js');
-  const url = new URL(
-    isCompiled ? './worker.js' : '../../../dist/inference/engine/worker.js',
-    import.meta.url,
-  );
-  if (!existsSync(fileURLToPath(url))) {
-    throw new StartError(
-      `Expected the engine's compiled thread at ${fileURLToPath(url)}, but it is not there: make it with "node scripts/boot.cjs build"`,
-    );
-  }
-  return url;
 }

@@ -1,5 +1,6 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { StartError } from '../../errors.ts';
 import { systemFault, systemReason } from '../../system-error.ts';
 import { readText } from '../checkpoints/json-file.ts';
 import { isModelFolder, officialParts, partNames } from '../checkpoints/model-folder.ts';
@@ -20,6 +21,16 @@ export type SkippedFolder = { readonly folder: string; readonly reason: string }
 
 /** A folder in one of the folders of models, whatever is in it. */
 type Candidate = { readonly name: string; readonly folder: string };
+
+/** @throws StartError where there is no such folder */
+export async function checkModelFolders(modelFolders: readonly string[]): Promise<void> {
+  for (const folder of modelFolders) {
+    const found = await stat(folder).catch(() => null);
+    if (found?.isDirectory() !== true) {
+      throw new StartError(`Expected a folder of models at ${folder}, but got none`);
+    }
+  }
+}
 
 /**
  * The models in these folders: `<name>/`, `<owner>/<name>/`, or the snapshots of a Hugging Face cache

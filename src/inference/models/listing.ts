@@ -1,10 +1,17 @@
-import { realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, sep } from 'node:path';
-import { DomainError, StartError } from '../../errors.ts';
+import { DomainError } from '../../errors.ts';
+import { identityOf } from '../checkpoints/checkpoint.ts';
 import { fingerprintOf } from '../checkpoints/model-folder.ts';
 import { folderLimits } from '../onnx/limits.ts';
 import type { ModelDescription } from '../request.ts';
-import { type FoundModel, findModels, isModel, type SkippedFolder } from './discovery.ts';
+import {
+  checkModelFolders,
+  type FoundModel,
+  findModels,
+  isModel,
+  type SkippedFolder,
+} from './discovery.ts';
 import { type Model, openModel } from './model.ts';
 
 /** A folder in the list of models; `model` is null where it cannot be used. */
@@ -23,25 +30,36 @@ export type ModelCatalog = {
   find(name: string): Promise<ModelListing | undefined>;
 };
 
+/** A model folder as it is when it is read; the fingerprint is another once its files are. */
+export type Opening = { readonly folder: string; readonly fingerprint: string };
+
+/** Not to be read again, for this reason, as long as it is the same. */
+export type RefusedFolder = Opening & { readonly reason: string };
+
 type Known = { readonly fingerprint: string; readonly listing: ModelListing };
 
 /**
  * The models in these folders, see `findModels`.
  * @param options.onSkip sees each folder that is no model, once for each reason
+ * @param options.onOpening sees each folder before it is read, one after the other, and null after it was
  * @throws StartError where there is no such folder
  */
 export async function openCatalog(
   modelFolders: readonly string[],
-  { onSkip = () => undefined }: { onSkip?: (skipped: SkippedFolder) => void } = {},
+  {
+    onSkip = () => undefined,
+    onOpening = () => undefined,
+    refused = [],
+  }: {
+    onSkip?: (skipped: SkippedFolder) => void;
+    onOpening?: (opening: Opening | null) => void;
+    refused?: readonly RefusedFolder[];
+  } = {},
 ): Promise<ModelCatalog> {
-  for (const folder of modelFolders) {
-    const found = await stat(folder).catch(() => null);
-    if (found?.isDirectory() !== true) {
-      throw new StartError(`Expected a folder of models at ${folder}, but got none`);
-    }
-  }
+  await checkModelFolders(modelFolders);
   let known = new Map<string, Known>();
   let scanning: Promise<void> | undefined;
+  let opened: Promise<unknown> = Promise.resolve();
   const reported = new Set<string>();
 
   function skip(skipped: SkippedFolder): void {
@@ -54,9 +72,27 @@ export async function openCatalog(
   async function refresh(found: FoundModel): Promise<Known> {
     const before = known.get(found.name);
     const { folder, shared } = found;
-    const fingerprint = `${folder}\n${await fingerprintOf(folder, shared)}`;
+    const fingerprint = identityOf([folder, await fingerprintOf(folder, shared)]);
     if (before?.fingerprint === fingerprint) return before;
-    return { fingerprint, listing: await listModel(found) };
+    const refusal = refused.find((one) => one.folder === folder && one.fingerprint === fingerprint);
+    if (refusal === undefined) return { fingerprint, listing: await open(found, fingerprint) };
+    const reason = `Expected a usable model, but ${refusal.reason}`;
+    return {
+      fingerprint,
+      listing: { description: unavailable(found.name, reason), found, model: null },
+    };
+  }
+
+  /** One at a time: memory, and who is to blame where the thread ends. */
+  function open(found: FoundModel, fingerprint: string): Promise<ModelListing> {
+    const listing = opened.then(async () => {
+      onOpening({ folder: found.folder, fingerprint });
+      const listing = await listModel(found);
+      onOpening(null);
+      return listing;
+    });
+    opened = listing;
+    return listing;
   }
 
   async function scanOnce(): Promise<void> {

@@ -31,6 +31,10 @@ export const folderLimits = {
   listLength: 10_000,
   /** Files of one folder that are looked at to see whether it has changed. */
   filesWatched: 1_000,
+  /** Milliseconds for reading a folder: its configurations and the headers of its weights. */
+  openingMs: 60_000,
+  /** Of the JavaScript memory of the thread that reads folders. */
+  catalogMegabytes: 1024,
   /** Bytes of the sentence that says why a model cannot be used. */
   reasonBytes: 300,
 } as const;
