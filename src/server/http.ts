@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import cors from 'cors';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { DomainError } from '../errors.ts';
@@ -11,6 +12,7 @@ import type { CheckOrigin } from './origin.ts';
 import { graphiqlPage, pageFiles } from './pages.ts';
 import { PlainRequest } from './plain-request.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
+import { inTurn } from './unread.ts';
 
 export type HttpDeps = GraphqlDeps & {
   readonly checkOrigin: CheckOrigin;
@@ -64,13 +66,10 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
     throw new NoSuchPath(request);
   });
   app.use(answerError(log));
-  const server = createServer({ ...timeouts, IncomingMessage: PlainRequest }, app as Express);
+  const options = { ...timeouts, IncomingMessage: PlainRequest };
+  const server = createServer(options, inTurn(app as Express));
   const closed = new Promise((resolve) => server.once('close', resolve));
-  const answering = new Set<ServerResponse>();
-  server.on('request', (_request, response) => {
-    answering.add(response);
-    response.once('close', () => answering.delete(response));
-  });
+  const answering = trackAnswers(server);
   return {
     server,
     refuse() {
@@ -80,16 +79,36 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
     },
     async close(withinMs) {
       if (server.listening) server.close();
-      const answers = [...answering].map(
-        (response) => new Promise((resolve) => response.once('close', resolve)),
-      );
+      const answers = answering.ended();
       const cut = setTimeout(() => server.closeAllConnections(), withinMs);
-      await Promise.all(answers);
+      await answers;
       clearTimeout(cut);
       server.closeAllConnections();
       await closed;
     },
     stop: () => graphql.stop(),
+  };
+}
+
+/** The answers that are under way. Of those that wait behind another one, nothing is heard when their connection breaks. */
+function trackAnswers(server: Server): { ended(): Promise<unknown> } {
+  const answering = new Map<Socket, Set<ServerResponse>>();
+  server.on('request', ({ socket }, response) => {
+    const known = answering.get(socket);
+    if (known === undefined) socket.once('close', () => answering.delete(socket));
+    const responses = known ?? new Set();
+    answering.set(socket, responses.add(response));
+    response.once('close', () => responses.delete(response));
+  });
+  const closeOf = (one: Socket | ServerResponse) =>
+    new Promise<void>((resolve) => one.once('close', resolve));
+  return {
+    ended: () =>
+      Promise.all(
+        [...answering].map(([socket, responses]) =>
+          Promise.race([closeOf(socket), Promise.all([...responses].map(closeOf))]),
+        ),
+      ),
   };
 }
 

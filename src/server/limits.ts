@@ -31,6 +31,22 @@ export const requestLimits = {
   sockets: 5_000,
 } as const;
 
+/** Limits of one connection, HTTP or WebSocket. */
+export const connectionLimits = {
+  /** Bytes that wait for a client, above which nothing more is computed for it. */
+  unreadBytes: 1_000_000,
+  /** Bytes that wait for a client, above which its pings are not answered. */
+  unreadBytesForPongs: 64_000,
+  /** Time without a byte taken, though bytes wait, after which a connection is ended, in milliseconds. */
+  stalledMs: 30_000,
+  /** HTTP requests that wait behind the one that is answered. */
+  pipelinedRequests: 100,
+  /** Operations of one WebSocket that are executed at once; a subscription counts until it stands. */
+  operationsAtOnce: 8,
+  /** Messages of one WebSocket that wait; while they do, it is not read. */
+  waitingMessages: 64,
+} as const;
+
 export class QueryTooComplex extends DomainError {
   constructor(what: string, got: number, max: number) {
     super('QUERY_TOO_COMPLEX', `Expected at most ${max} ${what} in an operation, but got ${got}`, {

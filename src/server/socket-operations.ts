@@ -14,6 +14,7 @@ import type { GraphqlDeps } from './graphql.ts';
 import { checkComplexity, requestLimits } from './limits.ts';
 import { checkNesting } from './nesting.ts';
 import { newRequestId } from './request-scope.ts';
+import type { Begun, Take } from './socket-inbox.ts';
 
 /** What is known of one WebSocket. */
 export type Extra = {
@@ -23,12 +24,15 @@ export type Extra = {
    * client's id for it may come again.
    */
   readonly operations: Map<object, Operation>;
+  /** The message that is handed to the protocol right now. */
+  begun: Begun | null;
 };
 type Connection = SocketContext<Record<string, unknown>, Extra>;
 type Operation = {
   readonly id: string;
   readonly connection: Connection;
   readonly controller: AbortController;
+  readonly begun: Begun | null;
 };
 type Payload = {
   readonly query: string;
@@ -71,14 +75,15 @@ export function operationHooks({ schema, log, context }: GraphqlDeps) {
       payload: Payload,
     ): Promise<ExecutionArgs | readonly GraphQLError[]> {
       const requestId = newRequestId();
-      const { operations, host } = connection.extra;
+      const { operations, host, begun } = connection.extra; // Before anything is awaited.
+      if (begun) begun.payload = payload;
       try {
         // What graphql-ws says of the one that ends, the client would take for the end of the new one.
         const isTaken = [...operations.values()].some((operation) => operation.id === id);
         if (isTaken) throw new OperationEnding(id);
         if (operations.size >= requestLimits.operationsPerSocket) throw new TooManyOperations();
         const controller = new AbortController();
-        operations.set(payload, { id, connection, controller });
+        operations.set(payload, { id, connection, controller, begun });
         checkNesting(payload.query);
         const document = parse(payload.query, { maxTokens: requestLimits.tokens });
         const errors = validate(schema, document);
@@ -115,6 +120,7 @@ export function operationHooks({ schema, log, context }: GraphqlDeps) {
       result: unknown,
     ) {
       if (!isIterator(result)) return;
+      connection.extra.operations.get(payload)?.begun?.established();
       return {
         next: () => result.next(),
         return: () => {
@@ -154,6 +160,16 @@ export function operationHooks({ schema, log, context }: GraphqlDeps) {
       extra.operations.delete(payload);
     },
   };
+}
+
+/**
+ * Hands one message to the protocol. When that is through with it, so is its operation: of one that the client completed
+ * before it stood, graphql-ws tells nobody.
+ */
+export async function takeOne(extra: Extra, text: string, take: Take): Promise<void> {
+  const { begun } = extra;
+  await take(text);
+  if (begun?.payload) extra.operations.delete(begun.payload);
 }
 
 /** A client's `complete` takes the id away at once; a query or mutation hears of it by its signal alone. */

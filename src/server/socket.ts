@@ -5,11 +5,13 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { DomainError } from '../errors.ts';
 import { mapError, statusOf } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
-import { requestLimits } from './limits.ts';
+import { connectionLimits, requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { CheckOrigin } from './origin.ts';
 import { newRequestId } from './request-scope.ts';
-import { abortCompleted, type Extra, operationHooks } from './socket-operations.ts';
+import { createInbox, type Take } from './socket-inbox.ts';
+import { abortCompleted, type Extra, operationHooks, takeOne } from './socket-operations.ts';
+import { cutUnread } from './unread.ts';
 
 export type Sockets = {
   /** Open WebSockets, and operations that run over them. */
@@ -22,6 +24,10 @@ export type SocketDeps = GraphqlDeps & { readonly checkOrigin: CheckOrigin };
 
 /** "Service Restart": clients of graphql-ws connect again. */
 const serviceRestart = 1012;
+/** "Policy Violation": the client does not read. */
+const notRead = 1008;
+/** Time for that last word, in case the client reads after all. */
+const lastWordMs = 1_000;
 const keepAliveMs = 12_000;
 
 /** GraphQL over WebSocket (the protocol `graphql-transport-ws`) at `/graphql` of `server`. */
@@ -32,8 +38,15 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     handleProtocols,
     maxPayload: requestLimits.bodyBytes,
     clientTracking: true,
+    autoPong: false,
   });
   const extras = new Set<Extra>();
+  const byConnection = new WeakMap<Duplex, WebSocket>();
+  const unread = cutUnread(server, (connection) => {
+    const socket = byConnection.get(connection);
+    socket?.close(notRead, 'Expected a client that reads its answers');
+    setTimeout(() => connection.destroy(), socket ? lastWordMs : 0).unref();
+  });
   let isClosing = false;
 
   server.on('upgrade', (request, socket: Duplex, head) => {
@@ -44,36 +57,57 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
       if (!/^\/graphql\/?(\?|$)/i.test(request.url ?? ''))
         throw new NoSuchSocket(request.url ?? '');
       if (sockets.clients.size >= requestLimits.sockets) throw new TooManySockets();
-      sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, host));
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        byConnection.set(socket, webSocket);
+        accept(webSocket, { host, connection: socket });
+      });
     } catch (error) {
       refuse(request, socket, error, deps.log);
     }
   });
 
-  function accept(socket: WebSocket, host: string): void {
-    const extra: Extra = { host, operations: new Map() };
+  function accept(
+    socket: WebSocket,
+    { host, connection }: { host: string; connection: Duplex },
+  ): void {
+    const extra: Extra = { host, operations: new Map(), begun: null };
     extras.add(extra);
-    const stopPinging = keepAlive(socket);
+    const stopPinging = keepAlive(socket, connection);
+    let close = () => {};
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
         send: (text) => send(socket, text),
         close: (code, reason) => socket.close(code, reason),
-        onMessage: (take) =>
-          socket.on('message', (message) => {
-            take(String(message)).catch((error: unknown) => {
+        onMessage(receive) {
+          const take: Take = async (text) => {
+            try {
+              await receive(text);
+            } catch (error) {
               // A message that the protocol does not know; anything else was answered further down.
               deps.log.debug({ err: error }, 'closed a WebSocket after a message');
               socket.close(CloseCode.BadRequest, 'Invalid message received');
-            });
+            }
+          };
+          const inbox = createInbox(socket, connection, {
+            take: (text) => takeOne(extra, text, take),
+            onBegin: (begun) => {
+              extra.begun = begun;
+            },
+          });
+          close = inbox.close;
+          socket.on('message', (message) => {
+            inbox.receive(String(message));
             abortCompleted(extra);
-          }),
+          });
+        },
       },
       extra,
     );
     socket.on('error', () => socket.terminate()); // Oversized or broken frames: ws has closed already.
     socket.once('close', (code, reason) => {
       stopPinging();
+      close();
       extras.delete(extra);
       for (const { controller } of extra.operations.values()) controller.abort();
       closed(code, String(reason)).catch((error: unknown) =>
@@ -90,6 +124,7 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     },
     async close(withinMs) {
       isClosing = true;
+      unread.stop();
       const open = [...sockets.clients];
       const gone = open.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
       for (const socket of open) socket.close(serviceRestart, 'The server restarts: connect again');
@@ -149,12 +184,16 @@ function send(socket: WebSocket, text: string): Promise<void> {
 }
 
 /** Closes the connection of a client that no longer answers pings, which ends its operations. */
-function keepAlive(socket: WebSocket): () => void {
+function keepAlive(socket: WebSocket, connection: Duplex): () => void {
   let isAlive = true;
+  socket.on('ping', (data) => {
+    if (connection.writableLength <= connectionLimits.unreadBytesForPongs) socket.pong(data);
+  });
   socket.on('pong', () => {
     isAlive = true;
   });
   const timer = setInterval(() => {
+    if (socket.isPaused) return; // Its pongs are not read either; whether it reads is seen elsewhere.
     if (!isAlive) return socket.terminate();
     isAlive = false;
     socket.ping();
