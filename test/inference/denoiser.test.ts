@@ -14,9 +14,9 @@ import { denoiseSteps } from '../../src/inference/pipelines/denoising.ts';
 import { createTurns, type Job } from '../../src/inference/pipelines/turns.ts';
 import { initialLatents, stepNoise } from '../../src/inference/sampling/latents.ts';
 import { cleanEstimate, evenPoints, type Point } from '../../src/inference/sampling/points.ts';
-import { dpmpp2m, type SampleOptions } from '../../src/inference/sampling/samplers.ts';
 import { createSchedule } from '../../src/inference/sampling/schedule.ts';
 import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
+import { dpmpp2m, type SampleOptions } from '../../src/inference/sampling/solvers.ts';
 import { cpu } from '../support/golden.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 

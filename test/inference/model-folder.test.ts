@@ -70,11 +70,21 @@ describe('a model folder', () => {
       maxPromptTokens: 40,
       vocabulary: ['boat', 'cat', 'house'],
       defaults: { width: 64, height: 64, steps: 4, guidanceScale: 4.5, sampler: 'DPMPP_2M' },
-      samplers: ['DPMPP_2M'],
+      samplers: [
+        ...['DPMPP_2M', 'DPMPP_2M_KARRAS', 'DPMPP_2M_SDE', 'UNIPC', 'DDIM'],
+        ...['EULER', 'EULER_ANCESTRAL', 'HEUN'],
+      ],
     });
     const { parameters, sizes } = await describeModel(folder);
     expect(parameters).toBeGreaterThan(50_000);
     expect(sizes[0]).toEqual({ width: 64, height: 64 });
+  });
+
+  it('may have another sampler of its kind as its default, with that one’s steps', async () => {
+    edit('easel.json', (easel) => ({ ...easel, defaults: { sampler: 'HEUN' } }));
+    expect(await describeModel(folder)).toMatchObject({
+      defaults: { sampler: 'HEUN', steps: 15, guidanceScale: 4.5 },
+    });
   });
 
   it('needs no easel.json: official sizes and defaults follow from the configuration', async () => {
@@ -251,9 +261,9 @@ describe('a damaged model folder stays listed, with its reason', () => {
     ['parts that are elsewhere', { parts: '../elsewhere' }, /parts.*folder beside/],
     ['sizes that do not divide by 16', { sizes: [{ width: 100, height: 64 }] }, /sizes\.0\.width/],
     [
-      'a default that its scheduler does not stand for',
+      'a default that its scheduler does not allow',
       { defaults: { sampler: 'LCM' } },
-      /defaults\.sampler in easel\.json to be DPMPP_2M.*but got LCM/,
+      /defaults\.sampler in easel\.json to be one of DPMPP_2M, .*but got LCM/,
     ],
     [
       'a default size that is none of its sizes',

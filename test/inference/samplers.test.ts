@@ -5,16 +5,10 @@ import {
   type Point,
   StepsUnsupported,
 } from '../../src/inference/sampling/points.ts';
-import {
-  type Denoise,
-  dpmpp2m,
-  pathOf,
-  type Sampler,
-  type SampleStep,
-  samplers,
-} from '../../src/inference/sampling/samplers.ts';
+import { pathOf, type Sampler, samplers } from '../../src/inference/sampling/samplers.ts';
 import { createSchedule } from '../../src/inference/sampling/schedule.ts';
 import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
+import { type Denoise, dpmpp2m, type SampleStep } from '../../src/inference/sampling/solvers.ts';
 
 // Trajectories of diffusers' and PixArt's own solver classes (float32) on toy denoisers.
 const schedule = createSchedule({ options: {} }, dpmSolverMultistep);
@@ -167,6 +161,120 @@ function continuousPoints(steps: number): Point[] {
     return { timestep: (u - last) * 1000, alpha: Math.exp(logAlpha), sigma };
   });
 }
+
+// diffusers 0.42.1 in single precision, the classes that the table names with the schedule of PixArt and
+// their own defaults, DDIM with `trailing` spacing; noise of 0.3 throughout.
+describe('samplers of diffusion models', () => {
+  test.each([
+    [
+      'DPMPP_2M_KARRAS',
+      1,
+      [86.577171, -31.483044, 220.376541],
+      [-132.293076, -160.490005, 14.441005],
+    ],
+    [
+      'DPMPP_2M_KARRAS',
+      4,
+      [72.745972, -17.86482, 209.655365],
+      [-125.162109, -138.001633, 47.581085],
+    ],
+    ['DPMPP_2M_KARRAS', 8, [65.921219, -13.828498, 202.811996], [2.628599, -142.144806, 65.326714]],
+    [
+      'DPMPP_2M_KARRAS',
+      20,
+      [66.71096, -15.18126, 202.972839],
+      [-13.063358, -127.500404, 80.160942],
+    ],
+    [
+      'DPMPP_2M_KARRAS',
+      50,
+      [66.776985, -15.313927, 202.954315],
+      [-14.954701, -125.374489, 79.282318],
+    ],
+    ['DPMPP_2M_SDE', 1, [86.577171, -31.483044, 220.376541], [-132.293076, -160.490005, 14.441005]],
+    ['DPMPP_2M_SDE', 4, [73.807213, -5.823876, 205.997742], [-114.650879, -158.361725, -17.043703]],
+    ['DPMPP_2M_SDE', 8, [60.973423, 3.757194, 187.056778], [-89.837769, -182.967239, -26.514664]],
+    ['DPMPP_2M_SDE', 20, [74.466866, 8.846945, 195.377869], [0.137581, -33.896057, 0.144942]],
+    ['DPMPP_2M_SDE', 50, [121.193314, 29.470682, 245.873947], [0.406748, 0.398928, 0.412402]],
+    ['UNIPC', 1, [86.577171, -31.483044, 220.376541], [-132.293076, -160.490005, 14.441005]],
+    ['UNIPC', 4, [78.202156, -22.667194, 214.130692], [-112.884804, -156.619965, 40.770519]],
+    ['UNIPC', 8, [70.792595, -17.220135, 207.443161], [-10.003985, -156.497849, 53.250061]],
+    ['UNIPC', 20, [67.216133, -15.48446, 203.532013], [-14.727588, -120.338951, 72.582169]],
+    ['UNIPC', 50, [66.819496, -15.344676, 202.998306], [-15.502911, -126.228836, 79.764565]],
+    ['DDIM', 1, [86.577179, -31.483044, 220.376541], [-132.29306, -160.490005, 14.441005]],
+    ['DDIM', 4, [80.846672, -25.412481, 216.110123], [-115.341194, -156.626968, 28.04076]],
+    ['DDIM', 8, [75.319077, -21.011023, 211.222321], [-50.714638, -156.544357, 42.297897]],
+    ['DDIM', 20, [70.538719, -17.694151, 206.642166], [-28.881678, -142.326324, 60.829617]],
+    ['DDIM', 50, [68.33609, -16.284132, 204.47995], [-20.380236, -131.876816, 71.427864]],
+    ['EULER', 2, [86.572784, -31.477318, 220.373566], [-132.271515, -160.487366, 14.450596]],
+    ['EULER', 4, [83.020782, -27.437176, 217.832916], [-123.50058, -167.016129, 29.963207]],
+    ['EULER', 8, [76.286957, -21.730219, 212.119385], [-67.183907, -174.388336, 41.165123]],
+    ['EULER', 20, [70.720741, -17.813864, 206.819794], [-29.847563, -140.686676, 61.588844]],
+    ['EULER', 50, [68.365479, -16.302504, 204.508942], [-20.46356, -131.969177, 71.274284]],
+    [
+      'EULER_ANCESTRAL',
+      2,
+      [86.571281, -31.471319, 220.370575],
+      [-132.286774, -160.489563, 14.434473],
+    ],
+    [
+      'EULER_ANCESTRAL',
+      4,
+      [81.279816, -20.886482, 214.687485],
+      [-126.57531, -168.658005, 2.305187],
+    ],
+    [
+      'EULER_ANCESTRAL',
+      8,
+      [70.845329, 0.112157, 200.677109],
+      [-98.990433, -177.981186, -10.106846],
+    ],
+    [
+      'EULER_ANCESTRAL',
+      20,
+      [76.234207, 5.335606, 200.830887],
+      [-26.560329, -101.535995, -0.121122],
+    ],
+    ['EULER_ANCESTRAL', 50, [115.528236, 24.799366, 241.116592], [0.313085, 0.284009, 0.323521]],
+    ['HEUN', 4, [55.96043, -0.746864, 198.237946], [-68.57769, -212.057312, 134.958878]],
+    ['HEUN', 8, [63.336803, -11.793294, 201.095459], [0.249538, -229.56282, 78.877083]],
+    ['HEUN', 20, [66.284531, -14.895143, 202.64183], [-11.508129, -132.991211, 79.495529]],
+    ['HEUN', 50, [66.711235, -15.27108, 202.901855], [-14.85428, -126.680267, 80.762863]],
+  ] as const)(
+    '%s with %i steps ends where the reference does',
+    async (sampler, steps, calm, wild) => {
+      const ends = async (denoise: Denoise) =>
+        (await walk({ sampler, steps, denoise })).at(-1)?.latents;
+      expectNear(await ends(bounded), calm, 1e-5);
+      expectNear(await ends(wave), wild, 2e-4); // the denoiser amplifies float32 rounding
+    },
+  );
+
+  test.each([
+    ['DPMPP_2M_KARRAS', [999.0, 917.0, 815.0, 681.0, 484.0, 205.0, 32.0, 0.0]],
+    ['DDIM', [999.0, 874.0, 749.0, 624.0, 499.0, 374.0, 249.0, 124.0]],
+    ['EULER', [999.0, 856.2857, 713.5714, 570.8571, 428.1429, 285.4286, 142.7143, 0.0]],
+    [
+      'HEUN',
+      [
+        999.0, 856.2857, 856.2857, 713.5714, 713.5714, 570.8571, 570.8571, 428.1429, 428.1429,
+        285.4286, 285.4286, 142.7143, 142.7143, 0.0, 0.0,
+      ],
+    ],
+  ] as const)(
+    '%s evaluates the model at the timesteps of the reference',
+    async (sampler, times) => {
+      const got: number[] = [];
+      const denoise: Denoise = (latents, at) => {
+        got.push(at.timestep);
+        return bounded(latents, at);
+      };
+      await walk({ sampler, steps: 8, denoise });
+      expect(got).toHaveLength(times.length);
+      for (const [i, time] of times.entries()) expect(got[i]).toBeCloseTo(time, 3);
+    },
+  );
+});
 
 describe('LCM', () => {
   test.each([

@@ -18,7 +18,7 @@ import { loadTokenizer, type Tokenizer } from '../prompt/tokenizer.ts';
 import { defaults, type ModelDescription, type Sampler, type Size, samplers } from '../request.ts';
 import { bins } from '../resolution.ts';
 import { latentChannels, latentFactor } from '../sampling/latents.ts';
-import { samplerOf } from '../sampling/samplers.ts';
+import { samplerOf, samplersLike } from '../sampling/samplers.ts';
 import type { Schedule } from '../sampling/schedule.ts';
 import type { FoundModel } from './discovery.ts';
 import { type EaselFile, type LatentRgb, readEaselFile } from './easel-file.ts';
@@ -80,7 +80,7 @@ export async function openModel({ name, folder, shared }: FoundModel): Promise<M
       vocabulary: easel.vocabulary ?? null,
       defaults: { ...size, ...defaultsOf(sampler, easel) },
       sizes,
-      samplers: [sampler],
+      samplers: samplersLike(sampler),
     },
     transformer,
     textEncoder,
@@ -130,11 +130,12 @@ function expectEqual(what: string, got: number, expected: number): void {
 }
 
 /** @throws ModelFolderDamaged where `easel.json` names what the model's sampler cannot do */
-function defaultsOf(sampler: Sampler, { defaults: named = {} }: EaselFile) {
+function defaultsOf(own: Sampler, { defaults: named = {} }: EaselFile) {
+  const { sampler = own } = named;
   const { steps: range, usesGuidance } = samplers[sampler];
-  if (named.sampler !== undefined && named.sampler !== sampler) {
+  if (!samplersLike(own).includes(sampler)) {
     throw new ModelFolderDamaged(
-      `Expected defaults.sampler in easel.json to be ${sampler}, which the model's scheduler stands for, but got ${named.sampler}`,
+      `Expected defaults.sampler in easel.json to be one of ${samplersLike(own).join(', ')}, which the model's scheduler allows, but got ${sampler}`,
     );
   }
   const { steps = range.default, guidanceScale = usesGuidance ? defaults.guidanceScale : 1 } =

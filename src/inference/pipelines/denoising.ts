@@ -2,8 +2,8 @@ import type { Conditioning, Transformer } from '../networks/transformer.ts';
 import type { ImageRequest } from '../request.ts';
 import { latentFactor, stepNoise } from '../sampling/latents.ts';
 import type { Point } from '../sampling/points.ts';
-import type { SampleOptions, SampleStep } from '../sampling/samplers.ts';
 import type { Schedule } from '../sampling/schedule.ts';
+import type { SampleOptions, SampleStep } from '../sampling/solvers.ts';
 import { type Denoiser, isGuided } from './denoiser.ts';
 import type { Job } from './turns.ts';
 

@@ -26,11 +26,9 @@ const clean: Point = { timestep: 0, alpha: 1, sigma: 0 };
 
 /** The `steps` points of DPM-Solver++ in diffusers (`timestep_spacing: linspace`), then the clean image. */
 export function evenPoints(schedule: Schedule, steps: number): Point[] {
-  const points = timesteps(steps, schedule.trainTimesteps).map((timestep) => {
-    const ratio = schedule.sigmas[timestep]!;
-    const alpha = 1 / Math.sqrt(1 + ratio * ratio);
-    return { timestep, alpha, sigma: ratio * alpha };
-  });
+  const points = timesteps(steps, schedule.trainTimesteps).map((timestep) =>
+    pointOfRatio(schedule.sigmas[timestep]!, timestep),
+  );
   return [...points, clean];
 }
 
@@ -43,6 +41,58 @@ export function timesteps(steps: number, trainTimesteps = 1000): number[] {
   return Array.from({ length: steps }, (_, i) =>
     i === 0 ? trainTimesteps - 1 : roundHalfEven((steps - i) * step),
   );
+}
+
+/**
+ * `steps` points from the noisiest to the cleanest timestep, both included, the same distance apart,
+ * between whole timesteps too: diffusers' Euler and Heun classes (`linspace`). At least 2.
+ */
+export function linearPoints(schedule: Schedule, steps: number): Point[] {
+  const last = schedule.trainTimesteps - 1;
+  const points = Array.from({ length: steps }, (_, i) => {
+    const timestep = Math.fround(last * (1 - i / (steps - 1)));
+    const below = Math.min(Math.floor(timestep), last - 1);
+    const part = timestep - below;
+    const [low, high] = [schedule.sigmas[below]!, schedule.sigmas[below + 1]!];
+    return pointOfRatio(low + part * (high - low), timestep);
+  });
+  return [...points, clean];
+}
+
+/** `steps` points a whole share of the timesteps apart, from the noisiest on (`trailing`, arXiv 2305.08891, table 2). */
+export function trailingPoints(schedule: Schedule, steps: number): Point[] {
+  const count = schedule.trainTimesteps;
+  const points = Array.from({ length: steps }, (_, i) =>
+    pointAt(schedule, roundHalfEven(count - (i * count) / steps) - 1),
+  );
+  return [...points, clean];
+}
+
+/**
+ * `steps` noise levels from arXiv 2206.00364, equation 5, with ρ = 7, between the schedule's ends; the
+ * timestep of each is the nearest by the logarithm of its level, as in diffusers.
+ */
+export function karrasPoints({ sigmas }: Schedule, steps: number): Point[] {
+  const rho = 7;
+  const [least, most] = [sigmas[0]! ** (1 / rho), sigmas[sigmas.length - 1]! ** (1 / rho)];
+  const points = Array.from({ length: steps }, (_, i) => {
+    const ratio = (most + (i / Math.max(1, steps - 1)) * (least - most)) ** rho;
+    const above = Math.max(
+      1,
+      sigmas.findIndex((sigma) => sigma > ratio),
+    );
+    const below = ratio >= sigmas[sigmas.length - 1]! ? sigmas.length - 2 : above - 1;
+    const [low, high] = [Math.log(sigmas[below]!), Math.log(sigmas[below + 1]!)];
+    const part = Math.min(1, Math.max(0, (Math.log(ratio) - low) / (high - low)));
+    return pointOfRatio(ratio, roundHalfEven(below + part));
+  });
+  return [...points, clean];
+}
+
+/** The point with σ/α as given. */
+function pointOfRatio(ratio: number, timestep: number): Point {
+  const alpha = 1 / Math.sqrt(1 + ratio * ratio);
+  return { timestep, alpha, sigma: ratio * alpha };
 }
 
 function roundHalfEven(x: number): number {

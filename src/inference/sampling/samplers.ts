@@ -1,12 +1,14 @@
 import { DomainError } from '../../errors.ts';
 import type { SchedulerCheckpoint } from '../checkpoints/scheduler.ts';
 import {
-  addNoise,
   consistencyPoints,
   distilledPoints,
   evenPoints,
+  karrasPoints,
+  linearPoints,
   type Point,
   StepsUnsupported,
+  trailingPoints,
 } from './points.ts';
 import { createSchedule, type Schedule } from './schedule.ts';
 import {
@@ -15,30 +17,18 @@ import {
   lcmScheduler,
   type SchedulerClass,
 } from './scheduler-classes.ts';
-
-/** The model as a sampler sees it: noisy latents and their point in, the estimate of the clean latents x0 out. */
-export type Denoise = (latents: Float32Array, at: Point) => Promise<Float32Array>;
-
-/** After one step. The arrays are new at each step and belong to the receiver to read. */
-export type SampleStep = {
-  /** The estimate of the clean latents x0 that this step was made from: what a preview shows. */
-  readonly denoised: Float32Array;
-  /** The latents after the step; after the last one, the result. */
-  readonly latents: Float32Array;
-};
-
-export type SampleOptions = {
-  /** The latents at `points[0]`: noise alone where an image is made from text. Not written to. */
-  readonly latents: Float32Array;
-  /** From noisy to clean, one more than there are steps. */
-  readonly points: readonly Point[];
-  readonly schedule: Schedule;
-  readonly denoise: Denoise;
-  /** Fresh N(0, 1) noise that a sampler adds after step `step` (1, 2, …); the same for the same step. */
-  readonly noise: (step: number) => Float32Array;
-};
-
-type Steps = AsyncGenerator<SampleStep, void, void>;
+import {
+  dpmpp2m,
+  dpmpp2mSde,
+  euler,
+  eulerAncestral,
+  heun,
+  lcm,
+  oneStep,
+  type SampleOptions,
+  type Steps,
+  unipc,
+} from './solvers.ts';
 
 /** All that the program knows of a sampler. */
 type SamplerRow = {
@@ -48,31 +38,106 @@ type SamplerRow = {
   readonly description: string;
   /** How many steps it can take, and takes by default. */
   readonly steps: { readonly min: number; readonly max: number; readonly default: number };
+  /** What the weights were trained for: a model can use every sampler of its kind. */
+  readonly kind: 'diffusion' | 'consistency' | 'one step';
   /** False: guidance is built into the distilled weights, and the denoiser runs once for each step. */
   readonly usesGuidance: boolean;
-  /** diffusers' classes whose models it is for. */
+  /** diffusers' classes that stand for it. */
   readonly schedulers: readonly SchedulerClass[];
   readonly points: (schedule: Schedule, steps: number) => Point[];
   /** From noise to latents, one value for each step. To cancel, leave the iteration. */
   readonly sample: (options: SampleOptions) => Steps;
 };
 
-/** Every sampler there is. A new one is a function below, a row here and a golden test. */
+/** Every sampler there is. A new one is a function in `solvers.ts`, a row here and a golden test. */
 export const samplers = {
   DPMPP_2M: {
     title: 'DPM++ 2M',
     description: 'DPM-Solver++(2M): good images in about 20 steps',
     steps: { min: 1, max: 100, default: 20 },
+    kind: 'diffusion',
     usesGuidance: true,
     schedulers: [dpmSolverMultistep],
     points: evenPoints,
     sample: dpmpp2m,
+  },
+  DPMPP_2M_KARRAS: {
+    title: 'DPM++ 2M Karras',
+    description:
+      'DPM-Solver++(2M) on the noise levels of Karras et al., which are closer together near the end',
+    steps: { min: 1, max: 100, default: 20 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: karrasPoints,
+    sample: dpmpp2m,
+  },
+  DPMPP_2M_SDE: {
+    title: 'DPM++ 2M SDE',
+    description: 'DPM-Solver++(2M) with new noise in each step: more variety, with more steps',
+    steps: { min: 1, max: 100, default: 30 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: evenPoints,
+    sample: dpmpp2mSde,
+  },
+  UNIPC: {
+    title: 'UniPC',
+    description: 'A predictor and a corrector of second order: good images in few steps',
+    steps: { min: 1, max: 100, default: 20 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: evenPoints,
+    sample: unipc,
+  },
+  DDIM: {
+    title: 'DDIM',
+    description: 'Denoising diffusion implicit model without noise: the classic, of first order',
+    steps: { min: 1, max: 100, default: 30 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: trailingPoints,
+    sample: euler,
+  },
+  EULER: {
+    title: 'Euler',
+    description: "Euler's method: of first order, smooth",
+    steps: { min: 2, max: 100, default: 30 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: linearPoints,
+    sample: euler,
+  },
+  EULER_ANCESTRAL: {
+    title: 'Euler a',
+    description: "Euler's method with new noise in each step",
+    steps: { min: 2, max: 100, default: 30 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: linearPoints,
+    sample: eulerAncestral,
+  },
+  HEUN: {
+    title: 'Heun',
+    description: "Heun's method: of second order, with two evaluations of the model in each step",
+    steps: { min: 2, max: 100, default: 15 },
+    kind: 'diffusion',
+    usesGuidance: true,
+    schedulers: [],
+    points: linearPoints,
+    sample: heun,
   },
   LCM: {
     title: 'LCM',
     description:
       'Latent consistency sampling, for models distilled for it: good images in about 4 steps',
     steps: { min: 1, max: 50, default: 4 },
+    kind: 'consistency',
     usesGuidance: false,
     schedulers: [lcmScheduler],
     points: consistencyPoints,
@@ -83,6 +148,7 @@ export const samplers = {
     description:
       'Distribution matching distillation, for models distilled for it: one step makes the image',
     steps: { min: 1, max: 1, default: 1 },
+    kind: 'one step',
     usesGuidance: false,
     schedulers: [ddpmScheduler],
     points: distilledPoints,
@@ -92,6 +158,12 @@ export const samplers = {
 
 export type Sampler = keyof typeof samplers;
 export const samplerNames = Object.keys(samplers) as Sampler[];
+
+/** What a model whose scheduler stands for a sampler can be drawn with: that one first. */
+export function samplersLike(sampler: Sampler): Sampler[] {
+  const isAlike = (name: Sampler) => samplers[name].kind === samplers[sampler].kind;
+  return [sampler, ...samplerNames.filter((name) => name !== sampler && isAlike(name))];
+}
 
 /** A scheduler class without a sampler here. */
 export class SchedulerUnsupported extends DomainError {
@@ -135,54 +207,4 @@ export function pathOf(sampler: Sampler, schedule: Schedule, steps: number): Poi
     throw new StepsUnsupported({ min, max }, steps);
   }
   return row.points(schedule, steps);
-}
-
-/**
- * DPM-Solver++(2M), arXiv 2211.01095, Algorithm 2, in the paper's symbols: λ = ln(α/σ). The first
- * and the last step are of first order.
- */
-export async function* dpmpp2m({ points, latents, denoise }: SampleOptions): Steps {
-  const steps = points.length - 1;
-  const lambda = points.map(({ alpha, sigma }) => Math.log(alpha) - Math.log(sigma));
-  let previous: Float32Array | undefined;
-  for (let i = 0; i < steps; i++) {
-    const [from, to] = [points[i]!, points[i + 1]!];
-    const denoised = await denoise(latents, from);
-    const h = lambda[i + 1]! - lambda[i]!; // infinite where `to` is the clean image
-    const keep = to.sigma / from.sigma;
-    const gain = -to.alpha * Math.expm1(-h);
-    const [x, m0, m1] = [latents, denoised, previous];
-    if (m1 === undefined || i === steps - 1) {
-      latents = x.map((_, j) => keep * x[j]! + gain * m0[j]!);
-    } else {
-      const r = (lambda[i]! - lambda[i - 1]!) / h;
-      latents = x.map((_, j) => keep * x[j]! + gain * (m0[j]! + (m0[j]! - m1[j]!) / (2 * r)));
-    }
-    previous = denoised;
-    yield { denoised, latents };
-  }
-}
-
-/**
- * Multistep latent consistency sampling, arXiv 2310.04378, Algorithm 3; boundary scalings as in
- * diffusers: σ_data = 0.5, c_skip and c_out from the scaled timestep.
- */
-export async function* lcm({ points, latents, schedule, denoise, noise }: SampleOptions): Steps {
-  const steps = points.length - 1;
-  for (let i = 0; i < steps; i++) {
-    const [from, to] = [points[i]!, points[i + 1]!];
-    const [x, x0] = [latents, await denoise(latents, from)];
-    const scaled = from.timestep * schedule.timestepScaling;
-    const skip = 0.25 / (scaled * scaled + 0.25);
-    const out = scaled / Math.sqrt(scaled * scaled + 0.25);
-    const denoised = x0.map((_, j) => out * x0[j]! + skip * x[j]!);
-    latents = i === steps - 1 ? denoised : addNoise(denoised, noise(i + 1), to);
-    yield { denoised, latents };
-  }
-}
-
-/** Distribution matching distillation, arXiv 2311.18828: the first estimate is the image. */
-export async function* oneStep({ points, latents, denoise }: SampleOptions): Steps {
-  const denoised = await denoise(latents, points[0]!);
-  yield { denoised, latents: denoised };
 }
