@@ -305,7 +305,7 @@ describe('a damaged model folder stays listed, with its reason', () => {
     expect(await reason()).toMatch(/defaults\.steps in easel\.json from 1 to 1 for sampler DMD/);
   });
 
-  it.each(['FlowMatchEulerDiscreteScheduler', 'UniPCMultistepScheduler'])(
+  it.each(['FlowMatchEulerDiscreteScheduler', 'DEISMultistepScheduler'])(
     'a scheduler class that is not implemented: %s',
     async (className) => {
       edit('model_index.json', (index) => ({ ...index, scheduler: ['diffusers', className] }));

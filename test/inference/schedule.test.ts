@@ -57,7 +57,11 @@ describe('noise schedule', () => {
 
   test.each([
     ['"epsilon"', '"v_prediction"', /prediction_type.*"v_prediction"/],
-    ['"use_karras_sigmas": false', '"use_karras_sigmas": true', /use_karras_sigmas false.*true/],
+    [
+      '"use_karras_sigmas": false',
+      '"use_beta_sigmas": true',
+      /use_beta_sigmas false of DPMSolver.*but got true/,
+    ],
     ['"solver_order": 2', '"solver_order": 3', /solver_order 2.*but got 3/],
     ['"beta_schedule": "linear"', '"beta_schedule": "squaredcos_cap_v2"', /squaredcos_cap_v2/],
     ['"variance_type": null', '"variance_type": "learned_range"', /variance_type.*learned_range/],
@@ -67,13 +71,42 @@ describe('noise schedule', () => {
     ['0.02', '1e999', /beta_end/],
     ['"trained_betas": null', '"trained_betas": [0.1]', /trained_betas/],
     ['"num_train_timesteps": 1000', '"num_train_timesteps": 50', /num_train_timesteps.*but got 50/],
-    ['DPMSolverMultistepScheduler', 'UniPCMultistepScheduler', /but got UniPCMultistepScheduler/],
+    ['DPMSolverMultistepScheduler', 'DEISMultistepScheduler', /but got DEISMultistepScheduler/],
+    ['DPMSolverMultistepScheduler', 'DDIMScheduler', /clip_sample false of DDIM.*but got true/],
     ['DPMSolverMultistepScheduler', 'DDPMScheduler', /clip_sample false.*but got true/],
     ['{', '[', /Expected JSON/],
   ])('refuses what it does not have: %s as %s', async (from, to, message) => {
     await expect(read(official.replace(from, to))).rejects.toMatchObject({
       code: 'MODEL_UNAVAILABLE',
       message: expect.stringMatching(message),
+    });
+  });
+
+  // Each with diffusers' own defaults, but for what stands here.
+  test.each([
+    ['DPMPP_2M_KARRAS', 'DPMSolverMultistepScheduler', { use_karras_sigmas: true }],
+    ['DPMPP_2M_SDE', 'DPMSolverMultistepScheduler', { algorithm_type: 'sde-dpmsolver++' }],
+    ['UNIPC', 'UniPCMultistepScheduler', { solver_type: 'bh2', disable_corrector: [] }],
+    ['DDIM', 'DDIMScheduler', { clip_sample: false, timestep_spacing: 'trailing' }],
+    ['EULER', 'EulerDiscreteScheduler', { interpolation_type: 'linear', sigma_min: null }],
+    ['EULER_ANCESTRAL', 'EulerAncestralDiscreteScheduler', {}],
+    ['HEUN', 'HeunDiscreteScheduler', { beta_start: 0.0001, beta_end: 0.02 }],
+  ])('stands for %s where it is a %s with %j', async (sampler, className, options) => {
+    const found = await read(JSON.stringify(options), className);
+    expect(found.name).toBe(sampler);
+    expect(found.schedule.betas).toEqual(schedule.betas);
+  });
+
+  test.each([
+    ['DPMSolverMultistepScheduler', { use_karras_sigmas: true, algorithm_type: 'sde-dpmsolver++' }],
+    ['UniPCMultistepScheduler', { disable_corrector: [0] }],
+    ['UniPCMultistepScheduler', { solver_type: 'bh1' }],
+    ['DDIMScheduler', { clip_sample: false }],
+    ['EulerDiscreteScheduler', { sigma_max: 80 }],
+    ['HeunDiscreteScheduler', { timestep_spacing: 'trailing' }],
+  ])('refuses a %s with %j', async (className, options) => {
+    await expect(read(JSON.stringify(options), className)).rejects.toMatchObject({
+      name: 'ScheduleUnsupported',
     });
   });
 

@@ -12,10 +12,17 @@ import {
 } from './points.ts';
 import { createSchedule, type Schedule } from './schedule.ts';
 import {
+  ddimScheduler,
   ddpmScheduler,
+  dpmSolverKarras,
   dpmSolverMultistep,
+  dpmSolverSde,
+  eulerAncestralDiscrete,
+  eulerDiscrete,
+  heunDiscrete,
   lcmScheduler,
   type SchedulerClass,
+  uniPcMultistep,
 } from './scheduler-classes.ts';
 import {
   dpmpp2m,
@@ -68,7 +75,7 @@ export const samplers = {
     steps: { min: 1, max: 100, default: 20 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [dpmSolverKarras],
     points: karrasPoints,
     sample: dpmpp2m,
   },
@@ -78,7 +85,7 @@ export const samplers = {
     steps: { min: 1, max: 100, default: 30 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [dpmSolverSde],
     points: evenPoints,
     sample: dpmpp2mSde,
   },
@@ -88,7 +95,7 @@ export const samplers = {
     steps: { min: 1, max: 100, default: 20 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [uniPcMultistep],
     points: evenPoints,
     sample: unipc,
   },
@@ -98,7 +105,7 @@ export const samplers = {
     steps: { min: 1, max: 100, default: 30 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [ddimScheduler],
     points: trailingPoints,
     sample: euler,
   },
@@ -108,7 +115,7 @@ export const samplers = {
     steps: { min: 2, max: 100, default: 30 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [eulerDiscrete],
     points: linearPoints,
     sample: euler,
   },
@@ -118,7 +125,7 @@ export const samplers = {
     steps: { min: 2, max: 100, default: 30 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [eulerAncestralDiscrete],
     points: linearPoints,
     sample: eulerAncestral,
   },
@@ -128,7 +135,7 @@ export const samplers = {
     steps: { min: 2, max: 100, default: 15 },
     kind: 'diffusion',
     usesGuidance: true,
-    schedulers: [],
+    schedulers: [heunDiscrete],
     points: linearPoints,
     sample: heun,
   },
@@ -168,10 +175,10 @@ export function samplersLike(sampler: Sampler): Sampler[] {
 /** A scheduler class without a sampler here. */
 export class SchedulerUnsupported extends DomainError {
   constructor(got: string) {
-    const known = samplerNames.flatMap((name) => classNames(name));
+    const known = new Set(samplerNames.flatMap((name) => classNames(name)));
     super(
       'MODEL_UNAVAILABLE',
-      `Expected a scheduler of class ${known.join(' or ')}, but got ${got}`,
+      `Expected a scheduler of class ${[...known].join(' or ')}, but got ${got}`,
     );
   }
 }
@@ -181,13 +188,17 @@ export class SchedulerUnsupported extends DomainError {
  * @throws SchedulerUnsupported, ScheduleUnsupported
  */
 export function samplerOf(scheduler: SchedulerCheckpoint): { name: Sampler; schedule: Schedule } {
+  let refusal: unknown;
   for (const name of samplerNames) {
-    for (const known of schedulersOf(name)) {
-      if (known.name === scheduler.className) {
-        return { name, schedule: createSchedule(scheduler, known) };
-      }
+    const known = schedulersOf(name).find((one) => one.name === scheduler.className);
+    if (known === undefined) continue;
+    try {
+      return { name, schedule: createSchedule(scheduler, known) };
+    } catch (error) {
+      refusal ??= error; // Another sampler may have this class with other options.
     }
   }
+  if (refusal !== undefined) throw refusal;
   throw new SchedulerUnsupported(scheduler.className);
 }
 

@@ -52,9 +52,12 @@ export function createSchedule(
     throw new ScheduleUnsupported(`options of ${name}`, `${option}, which is none`);
   }
   for (const [option, values] of Object.entries(implemented)) {
-    const got: unknown = options[option] ?? defaults[option] ?? values[0];
-    if (!values.some((value) => value === got)) {
-      throw new ScheduleUnsupported(`${option} ${values.join(' or ')} of ${name}`, `${got}`);
+    const given = options[option];
+    const isLeftOut = given == null || (Array.isArray(given) && given.length === 0);
+    const got: unknown = isLeftOut ? (defaults[option] ?? values[0]) : given;
+    if (got !== undefined && !values.some((value) => value === got)) {
+      const expected = `${option} ${values.join(' or ') || 'left out'} of ${name}`;
+      throw new ScheduleUnsupported(expected, `${got}`);
     }
   }
   const parsed = optionsSchema.safeParse({ ...defaults, ...options });

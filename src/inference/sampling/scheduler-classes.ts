@@ -9,18 +9,31 @@ export type SchedulerClass = {
     readonly [option: string]: Value;
   };
   /**
-   * Options that change the arithmetic, and the values of them that are implemented. Null and left out
-   * are the default, which is the first one where `defaults` has no other.
+   * Options that change the arithmetic, and the values of them that are implemented. Null, left out and
+   * an empty list are the default: the first one, where `defaults` has no other. None: only that.
    */
   readonly implemented: Readonly<Record<string, readonly Value[]>>;
 };
 
 type Value = string | number | boolean;
 
+/** The schedule of most classes, where the file names none. */
+const usual = { beta_start: 0.0001, beta_end: 0.02, beta_schedule: 'linear' } as const;
+
+/** Other noise levels than those of the timesteps. */
+const withoutOtherSigmas = {
+  use_karras_sigmas: [false],
+  use_exponential_sigmas: [false],
+  use_beta_sigmas: [false],
+  use_flow_sigmas: [false],
+  use_lu_lambdas: [false],
+  use_dynamic_shifting: [false],
+} as const;
+
 /** Source: diffusers `schedulers/scheduling_dpmsolver_multistep.py`. */
 export const dpmSolverMultistep: SchedulerClass = {
   name: 'DPMSolverMultistepScheduler',
-  defaults: { beta_start: 0.0001, beta_end: 0.02, beta_schedule: 'linear' },
+  defaults: usual,
   implemented: {
     algorithm_type: ['dpmsolver++', 'deis'], // Files of other classes have their names for it.
     solver_order: [2],
@@ -28,16 +41,89 @@ export const dpmSolverMultistep: SchedulerClass = {
     timestep_spacing: ['linspace'],
     final_sigmas_type: ['zero'],
     thresholding: [false],
-    use_karras_sigmas: [false],
-    use_exponential_sigmas: [false],
-    use_beta_sigmas: [false],
-    use_flow_sigmas: [false],
-    use_lu_lambdas: [false],
-    use_dynamic_shifting: [false],
+    ...withoutOtherSigmas,
     lambda_min_clipped: [Number.NEGATIVE_INFINITY],
     // With a learned one it reads three channels as the noise, which are not those of latents.
     variance_type: ['fixed_small', 'fixed_small_log', 'fixed_large', 'fixed_large_log'],
   },
+};
+
+/** The same class where it takes other noise levels. */
+export const dpmSolverKarras: SchedulerClass = {
+  ...dpmSolverMultistep,
+  defaults: { ...usual, use_karras_sigmas: false },
+  implemented: { ...dpmSolverMultistep.implemented, use_karras_sigmas: [true] },
+};
+
+/** The same class where it adds noise. */
+export const dpmSolverSde: SchedulerClass = {
+  ...dpmSolverMultistep,
+  defaults: { ...usual, algorithm_type: 'dpmsolver++' },
+  implemented: { ...dpmSolverMultistep.implemented, algorithm_type: ['sde-dpmsolver++'] },
+};
+
+/** Source: diffusers `schedulers/scheduling_unipc_multistep.py`. */
+export const uniPcMultistep: SchedulerClass = {
+  name: 'UniPCMultistepScheduler',
+  defaults: usual,
+  implemented: {
+    solver_order: [2],
+    solver_type: ['bh2', 'midpoint', 'heun', 'logrho'],
+    predict_x0: [true],
+    lower_order_final: [true],
+    disable_corrector: [],
+    solver_p: [],
+    timestep_spacing: ['linspace'],
+    final_sigmas_type: ['zero'],
+    thresholding: [false],
+    ...withoutOtherSigmas,
+    sigma_min: [],
+    sigma_max: [],
+  },
+};
+
+/** Source: diffusers `schedulers/scheduling_ddim.py`. Its default spacing does not begin at noise alone. */
+export const ddimScheduler: SchedulerClass = {
+  name: 'DDIMScheduler',
+  defaults: { ...usual, clip_sample: true, timestep_spacing: 'leading' },
+  implemented: {
+    clip_sample: [false],
+    thresholding: [false],
+    set_alpha_to_one: [true],
+    timestep_spacing: ['trailing'],
+  },
+};
+
+/**
+ * Source: diffusers `schedulers/scheduling_euler_discrete.py`. It scales the noise to begin with by σ,
+ * where √(σ² + 1) would have the variance of the data added: 2e-5 of it.
+ */
+export const eulerDiscrete: SchedulerClass = {
+  name: 'EulerDiscreteScheduler',
+  defaults: usual,
+  implemented: {
+    interpolation_type: ['linear'],
+    timestep_type: ['discrete'],
+    timestep_spacing: ['linspace'],
+    final_sigmas_type: ['zero'],
+    ...withoutOtherSigmas,
+    sigma_min: [],
+    sigma_max: [],
+  },
+};
+
+/** Source: diffusers `schedulers/scheduling_euler_ancestral_discrete.py`. */
+export const eulerAncestralDiscrete: SchedulerClass = {
+  name: 'EulerAncestralDiscreteScheduler',
+  defaults: usual,
+  implemented: { timestep_spacing: ['linspace'] },
+};
+
+/** Source: diffusers `schedulers/scheduling_heun_discrete.py`. */
+export const heunDiscrete: SchedulerClass = {
+  name: 'HeunDiscreteScheduler',
+  defaults: { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'linear' },
+  implemented: { clip_sample: [false], timestep_spacing: ['linspace'], ...withoutOtherSigmas },
 };
 
 /** Source: diffusers `schedulers/scheduling_lcm.py`. */
@@ -53,7 +139,7 @@ export const lcmScheduler: SchedulerClass = {
  */
 export const ddpmScheduler: SchedulerClass = {
   name: 'DDPMScheduler',
-  defaults: { beta_start: 0.0001, beta_end: 0.02, beta_schedule: 'linear', clip_sample: true },
+  defaults: { ...usual, clip_sample: true },
   implemented: { clip_sample: [false], thresholding: [false] },
 };
 
