@@ -323,6 +323,7 @@ describe('every sampler', () => {
     ['DMD', 4],
     ['DPMPP_2M', 0],
     ['DPMPP_2M', 1.5],
+    ['EULER', 1],
   ] as const)('refuses %s with %d steps, naming the bounds', (sampler, steps) => {
     expect(() => pathOf(sampler, schedule, steps)).toThrow(StepsUnsupported);
   });

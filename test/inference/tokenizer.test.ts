@@ -162,6 +162,25 @@ test('8,000 of the letter that stands for most others are read at once', async (
   expect(performance.now() - started).toBeLessThan(2000);
 });
 
+test('a map that makes very much of a prompt is refused when it does', async () => {
+  // Darts: the root's unit leads to 1; "a" is 1 ^ 0x61, a leaf whose value is at 0x60 ^ 1.
+  const units = new Uint32Array(0x100);
+  units[0] = 1 << 10;
+  units[1 ^ 0x61] = (1 << 10) | (1 << 8) | 0x61;
+  units[1 ^ 0x61 ^ 1] = 0x80000000;
+  const trie = Buffer.from(units.buffer);
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(trie.length);
+  const charsmap = Buffer.concat([size, trie, Buffer.alloc(64, 'b'), Buffer.of(0)]);
+  const tokenizer = await load({
+    'tokenizer.json': JSON.stringify(tokenizerJson({ ...model, charsmap })),
+  });
+  expect(tokenizer.encode('a', 300).tokens).toBeGreaterThan(2);
+  expect(() => tokenizer.encode('a'.repeat(8000), 300)).toThrow(
+    /at most 200000 characters of a prompt, but got 512000/,
+  );
+});
+
 describe('a tokenizer folder', () => {
   test('may configure the number of sentinels', async () => {
     const tokenizer = await load({
@@ -183,9 +202,9 @@ describe('a tokenizer folder', () => {
       const map = Buffer.concat([Buffer.of(4, 0, 0, 0, 0, 0, 0, 0), ended]);
       return { type: 'Precompiled', precompiled_charsmap: map.toString('base64') };
     };
-    const manyTokens = Array.from({ length: 15_000 }, (_, id) => ({
+    const manyTokens = Array.from({ length: 50_000 }, (_, id) => ({
       id,
-      content: `${id}`.padEnd(200),
+      content: `${id}`.padEnd(64),
     }));
     const folders: [Record<string, string | Buffer>, string | RegExp][] = [
       [{}, 'no tokenizer.json or spiece.model'],
@@ -228,7 +247,7 @@ describe('a tokenizer folder', () => {
       [{ 'tokenizer.json': changed({ normalizer: mapOf(Buffer.from('a')) }) }, 'entries end'],
       [
         { 'tokenizer.json': changed({ added_tokens: [{ id: 0, content: 'a'.repeat(2 ** 20) }] }) },
-        /pieces of at most 256 characters, but got 1048576/,
+        /pieces of at most 64 characters, but got 1048576/,
       ],
       [
         { 'tokenizer.json': changed({ added_tokens: manyTokens }) },

@@ -44,8 +44,9 @@ async function answer(
 ): Promise<CatalogQuestions[keyof CatalogQuestions]['answer']> {
   switch (command.type) {
     case 'scan': {
+      const isFirst = opened === undefined; // Opening it is a look at the folders.
       const models = await catalog();
-      await models.scan();
+      if (!isFirst) await models.scan();
       return models.listings.map(listed);
     }
     case 'find': {

@@ -18,11 +18,13 @@ export const folderLimits = {
   /** Pieces of a vocabulary, and special tokens; mT5 has 250 thousand. */
   pieces: 400_000,
   /** UTF-16 code units of a piece of a vocabulary; T5's longest have 16. */
-  pieceLength: 256,
+  pieceLength: 64,
   /** UTF-16 code units of all pieces together; T5's have 0.2 million, mT5's 1.4 million. */
   vocabularyLength: 3_000_000,
   /** Bytes that a character map puts in the place of one entry; the longest of NFKC has 33. */
   replacementBytes: 64,
+  /** UTF-16 code units that a character map makes of a prompt; NFKC 144,000 of the longest one. */
+  normalizedLength: 200_000,
   /** Characters of `title` and `license` in `easel.json`, and of a word of its `vocabulary`. */
   titleLength: 200,
   /** Characters of `description` in `easel.json`. */

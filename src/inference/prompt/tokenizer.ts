@@ -200,7 +200,7 @@ function tokenizerOf(model: UnigramModel): Omit<Tokenizer, 'identity'> {
 
   function idsOf(section: string | number): readonly number[] {
     if (typeof section === 'number') return [section];
-    const text = normalize(section).replaceAll(' ', '▁');
+    const text = section.replaceAll(' ', '▁');
     if (text === '') return [];
     return encodePieces(model.addDummyPrefix && !text.startsWith('▁') ? `▁${text}` : text);
   }
@@ -208,7 +208,9 @@ function tokenizerOf(model: UnigramModel): Omit<Tokenizer, 'identity'> {
   return {
     vocabularySize,
     encode(text, maxTokens) {
-      const ids = split(text).flatMap(idsOf);
+      const sections = split(text).map((one) => (typeof one === 'number' ? one : normalize(one)));
+      checkNormalized(sections);
+      const ids = sections.flatMap(idsOf);
       const kept = ids.slice(0, maxTokens - 1);
       return {
         ids: [...kept, endId],
@@ -234,6 +236,20 @@ function checkLengths(texts: readonly string[]): void {
       `expected at most ${vocabularyLength} characters in all pieces, but got ${all}`,
     );
   }
+}
+
+/** @throws DomainError `MODEL_UNAVAILABLE`: the map is not of a kind that models have. */
+function checkNormalized(sections: readonly (string | number)[]): void {
+  const { normalizedLength: max } = folderLimits;
+  const length = sections.reduce<number>(
+    (sum, one) => sum + (typeof one === 'number' ? 1 : one.length),
+    0,
+  );
+  if (length <= max) return;
+  throw new DomainError(
+    'MODEL_UNAVAILABLE',
+    `Expected a character map that makes at most ${max} characters of a prompt, but got ${length}`,
+  );
 }
 
 /** Cuts a text at the special tokens that are written in it: texts, and ids for those; the longest first. */
