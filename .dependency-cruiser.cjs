@@ -115,6 +115,7 @@ const allowed = [
       'generated/',
       'resolvers/',
       'services/',
+      'inference/request\\.ts',
       'storage/storage\\.ts',
       'images/',
     ],

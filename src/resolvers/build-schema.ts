@@ -1,8 +1,10 @@
 import 'reflect-metadata';
-import type { GraphQLSchema } from 'graphql';
+import { defaultFieldResolver, type GraphQLSchema, getNamedType, isObjectType } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
+import { DomainError } from '../errors.ts';
 import { eventTypes } from '../schema/event.ts';
 import { AssetResolver } from './asset.resolver.ts';
+import type { Context } from './context.ts';
 import { EventResolver, ImageReadyResolver } from './event.resolver.ts';
 import { GenerationResolver, GenerationSettingsResolver } from './generation.resolver.ts';
 import { NodeResolver } from './node.resolver.ts';
@@ -24,24 +26,51 @@ let built: GraphQLSchema | undefined;
 
 /** The schema, out of the decorated classes; the same object at every call. */
 export function buildSchema(): GraphQLSchema {
-  built ??= buildSchemaSync({
-    resolvers: [
-      AssetResolver,
-      EventResolver,
-      GenerationResolver,
-      GenerationSettingsResolver,
-      ImageReadyResolver,
-      NodeResolver,
-      ProjectResolver,
-      ServerResolver,
-      UserResolver,
-      ViewerResolver,
-    ],
-    // Types that no field names, as they are reached through an interface.
-    orphanedTypes: [...eventTypes],
-    pubSub: unusedPubSub,
-    // The services check every value, and say what they expected.
-    validate: false,
-  });
+  built ??= stopWhenGone(
+    buildSchemaSync({
+      resolvers: [
+        AssetResolver,
+        EventResolver,
+        GenerationResolver,
+        GenerationSettingsResolver,
+        ImageReadyResolver,
+        NodeResolver,
+        ProjectResolver,
+        ServerResolver,
+        UserResolver,
+        ViewerResolver,
+      ],
+      // Types that no field names, as they are reached through an interface.
+      orphanedTypes: [...eventTypes],
+      pubSub: unusedPubSub,
+      // The services check every value, and say what they expected.
+      validate: false,
+    }),
+  );
   return built;
+}
+
+/**
+ * Nothing more is asked of the database for a client that has gone: not the rest of a chain of mutations, nor the pages
+ * below what it has asked for.
+ */
+function stopWhenGone(schema: GraphQLSchema): GraphQLSchema {
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type)) continue;
+    for (const field of Object.values(type.getFields())) {
+      const { resolve = defaultFieldResolver } = field;
+      const isPage = getNamedType(field.type).name.endsWith('Connection');
+      if (type.name !== 'Mutation' && !isPage) continue;
+      field.resolve = (source, args, context: Context, info) => {
+        if (context.signal.aborted) throw clientHasGone();
+        return resolve(source, args, context, info);
+      };
+    }
+  }
+  return schema;
+}
+
+function clientHasGone(): DomainError {
+  const text = 'Expected the client to wait for its answer, but it has gone, or the server stops';
+  return new DomainError('UNAVAILABLE', text, { retryAfter: 1 });
 }

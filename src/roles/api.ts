@@ -5,6 +5,7 @@ import type { ModelDescription } from '../inference/request.ts';
 import { buildSchema } from '../resolvers/build-schema.ts';
 import type { Context } from '../resolvers/context.ts';
 import { hostInUrl, writeAddress } from '../server/address.ts';
+import { createAdmission } from '../server/admission.ts';
 import { files } from '../server/files.ts';
 import { createHttp } from '../server/http.ts';
 import { listen } from '../server/listen.ts';
@@ -81,8 +82,9 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     sockets: () => sockets.counts.sockets,
     operations: () => sockets.counts.operations,
   });
+  const admission = createAdmission();
   const http = await createHttp({
-    ...{ schema, checkOrigin, log, metrics, context },
+    ...{ schema, checkOrigin, log, metrics, context, admission },
     files: files({ links, renditions, storage }),
     checks: {
       server: async () => (isStopping ? 'it stops' : null),
@@ -91,7 +93,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     },
   });
   closing.push(() => http.stop());
-  const sockets = openSockets(http.server, { schema, checkOrigin, log, context });
+  const sockets = openSockets(http.server, { schema, checkOrigin, log, context, admission });
   const { port } = await listen(http.server, config);
   closing.push(() => http.close(lastAnswerMs));
   closing.push(() => sockets.close(lastAnswerMs));

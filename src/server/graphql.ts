@@ -5,8 +5,10 @@ import express, { type RequestHandler, type Response } from 'express';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
+import type { Admission } from './admission.ts';
+import { checkCost, costOf } from './cost.ts';
 import { mapError, statusOf } from './error-mapping.ts';
-import { checkComplexity, requestLimits } from './limits.ts';
+import { requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { verifyUtf8, whereSubscriptionsAre } from './negotiation.ts';
 import { boundedNesting } from './nesting.ts';
@@ -24,6 +26,7 @@ export type GraphqlDeps = {
   readonly schema: GraphQLSchema;
   readonly log: Log;
   readonly context: MakeContext;
+  readonly admission: Admission;
 };
 
 export type Graphql = {
@@ -46,14 +49,15 @@ export async function startGraphql(deps: GraphqlDeps): Promise<Graphql> {
   };
 }
 
-async function startApollo({ schema, log }: GraphqlDeps): Promise<ApolloServer<Context>> {
+async function startApollo(deps: GraphqlDeps): Promise<ApolloServer<Context>> {
+  const { schema, log } = deps;
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: requestLimits.tokens },
-    plugins: [ApolloServerPluginLandingPageDisabled(), operationChecks, retryAfterHeader],
+    plugins: [ApolloServerPluginLandingPageDisabled(), operationChecks(deps), retryAfterHeader],
     logger: log,
     formatError: (_formatted, error) => {
       const scope: RequestScope = requestScope.getStore() ?? { requestId: newRequestId() };
@@ -68,22 +72,31 @@ async function startApollo({ schema, log }: GraphqlDeps): Promise<ApolloServer<C
   return apollo;
 }
 
-const operationChecks: ApolloServerPlugin<Context> = {
-  async requestDidStart() {
-    return {
-      async didResolveOperation({ document, operation, operationName, request, contextValue }) {
-        try {
-          if (operation?.operation === 'subscription') {
-            throw subscriptionOverHttp(contextValue.origin);
+/** Before anything is executed: what an operation costs, and whether it may run now. */
+function operationChecks({ schema, admission }: GraphqlDeps): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ document, operation, operationName, request, contextValue }) {
+          try {
+            if (operation?.operation === 'subscription') {
+              throw subscriptionOverHttp(contextValue.origin);
+            }
+            const { variables = {} } = request;
+            const cost = costOf(schema, document, { operationName, variables });
+            if (cost === null) return;
+            checkCost(cost);
+            const { signal } = contextValue;
+            const { onClose, connection = signal } = requestScope.getStore() ?? {};
+            onClose?.(await admission.enter(cost, { key: connection, signal }));
+          } catch (error) {
+            throw error instanceof DomainError ? withStatus(error) : error;
           }
-          checkComplexity(document, { operationName, variables: request.variables ?? {} });
-        } catch (error) {
-          throw error instanceof DomainError ? withStatus(error) : error;
-        }
-      },
-    };
-  },
-};
+        },
+      };
+    },
+  };
+}
 
 /** Apollo Server answers with 500 where an error names no status. */
 function withStatus(error: DomainError): GraphQLError {

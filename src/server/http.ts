@@ -127,7 +127,13 @@ function inScope(metrics: Metrics): RequestHandler {
     });
     // Node's parser reads nothing after a request that offers another protocol: the client is told so.
     if (request.headers.upgrade !== undefined) response.set('Connection', 'close');
-    requestScope.run({ requestId, host: request.headers.host }, next);
+    const scope = {
+      requestId,
+      host: request.headers.host,
+      connection: request.socket,
+      onClose: (callback: () => void) => response.once('close', callback),
+    };
+    requestScope.run(scope, next);
   };
 }
 

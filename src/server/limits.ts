@@ -1,14 +1,3 @@
-import {
-  type DocumentNode,
-  type FieldNode,
-  type FragmentDefinitionNode,
-  getOperationAST,
-  Kind,
-  type OperationDefinitionNode,
-  type SelectionNode,
-  type SelectionSetNode,
-  valueFromASTUntyped,
-} from 'graphql';
 import { DomainError } from '../errors.ts';
 
 /** Limits of one operation and of the connection that it arrives on. */
@@ -19,16 +8,31 @@ export const requestLimits = {
   tokens: 5_000,
   /** Braces, brackets and parentheses inside each other. */
   nesting: 100,
-  /** Fields inside fields; GraphiQL's introspection goes down 15. */
-  depth: 20,
-  /** Fields with an alias. */
-  aliases: 60,
-  /** Fields; those inside a list count once per item that is asked for. */
-  cost: 100_000,
   /** Operations of one WebSocket at once. */
   operationsPerSocket: 100,
   /** WebSockets at once. */
   sockets: 5_000,
+} as const;
+
+/** The most that one operation may cost, see `cost.ts`. */
+export const operationLimits = {
+  /** GraphiQL's introspection goes down 15. */
+  depth: 20,
+  aliases: 60,
+  fields: 50_000,
+  /** A page of 200 generations with both prompts at their longest is 10 MB. */
+  bytes: 16_000_000,
+  /** A page of 100 projects with the newest images of each is 202. */
+  statements: 250,
+} as const;
+
+/** What operations may cost that run at the same time; small ones are never held up. */
+export const admissionLimits = {
+  bytes: 48_000_000,
+  statements: 500,
+  /** Time that one waits for its turn before it is told to come again, in milliseconds. */
+  waitMs: 5_000,
+  small: { bytes: 200_000, statements: 10, fields: 3_000 },
 } as const;
 
 /** Limits of one connection, HTTP or WebSocket. */
@@ -54,105 +58,4 @@ export class QueryTooComplex extends DomainError {
       got,
     });
   }
-}
-
-type Weight = { readonly depth: number; readonly aliases: number; readonly cost: number };
-
-/**
- * Every fragment is weighed once, however often it is spread: the check itself cannot be made slow.
- * @throws QueryTooComplex
- */
-export function checkComplexity(
-  document: DocumentNode,
-  { operationName, variables }: { operationName?: string | null; variables: Variables },
-): void {
-  const operation = getOperationAST(document, operationName);
-  if (!operation) return; // Execution refuses it with a message of its own.
-  const values = { ...defaultsOf(operation), ...variables };
-  const weight = weigh(operation, fragmentsOf(document), values);
-  const { depth, aliases, cost } = requestLimits;
-  if (weight.depth > depth) throw new QueryTooComplex('levels', weight.depth, depth);
-  if (weight.aliases > aliases) throw new QueryTooComplex('aliases', weight.aliases, aliases);
-  if (weight.cost > cost) throw new QueryTooComplex('fields', weight.cost, cost);
-}
-
-type Variables = Readonly<Record<string, unknown>>;
-
-function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Variables {
-  const given = variableDefinitions.flatMap(({ variable, defaultValue }) =>
-    defaultValue ? [[variable.name.value, valueFromASTUntyped(defaultValue)]] : [],
-  );
-  return Object.fromEntries(given);
-}
-
-function weigh(
-  operation: OperationDefinitionNode,
-  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
-  variables: Variables,
-): Weight {
-  const weighed = new Map<string, Weight>();
-
-  const ofFragment = (name: string): Weight => {
-    const known = weighed.get(name);
-    if (known) return known;
-    // Ends the recursion where fragments form a circle; validation refuses those with a clearer message.
-    weighed.set(name, nothing);
-    const weight = ofSet(fragments.get(name)?.selectionSet);
-    weighed.set(name, weight);
-    return weight;
-  };
-
-  const ofSet = (set: SelectionSetNode | undefined): Weight =>
-    (set?.selections ?? []).map(ofSelection).reduce(plus, nothing);
-
-  const ofSelection = (node: SelectionNode): Weight => {
-    switch (node.kind) {
-      case Kind.INLINE_FRAGMENT:
-        return ofSet(node.selectionSet);
-      case Kind.FRAGMENT_SPREAD:
-        return ofFragment(node.name.value);
-      case Kind.FIELD: {
-        const inside = ofSet(node.selectionSet);
-        return {
-          depth: inside.depth + 1,
-          aliases: inside.aliases + (node.alias ? 1 : 0),
-          cost: 1 + inside.cost * lengthOf(node, variables),
-        };
-      }
-    }
-  };
-
-  return ofSet(operation.selectionSet);
-}
-
-const nothing: Weight = { depth: 0, aliases: 0, cost: 0 };
-
-function plus(a: Weight, b: Weight): Weight {
-  return {
-    depth: Math.max(a.depth, b.depth),
-    aliases: a.aliases + b.aliases,
-    cost: a.cost + b.cost,
-  };
-}
-
-const connections: ReadonlySet<string> = new Set(['projects', 'generations', 'assets']);
-
-/** The most items that a field may return. Lists without a length argument are short and count once. */
-function lengthOf(field: FieldNode, variables: Variables): number {
-  const argument = (name: string) => {
-    const node = field.arguments?.find((given) => given.name.value === name)?.value;
-    if (node?.kind === Kind.VARIABLE) return variables[node.name.value];
-    if (node?.kind === Kind.INT) return Number(node.value);
-    return node?.kind === Kind.LIST ? node.values : undefined;
-  };
-  const ids = argument('ids');
-  if (Array.isArray(ids)) return Math.max(1, ids.length);
-  const asked = argument('last') ?? argument('first');
-  if (typeof asked === 'number') return Math.min(200, Math.max(1, asked));
-  return connections.has(field.name.value) ? 50 : 1;
-}
-
-function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {
-  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
-  return new Map(fragments.map((node) => [node.name.value, node]));
 }

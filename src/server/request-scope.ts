@@ -6,6 +6,10 @@ export type RequestScope = {
   readonly requestId: string;
   /** As the client wrote it; undefined where it wrote none, and for what is no request of HTTP. */
   readonly host?: string | undefined;
+  /** Calls back when the answer is with the client, or its connection has broken. */
+  readonly onClose?: (callback: () => void) => void;
+  /** The connection that it came by. */
+  readonly connection?: object;
 };
 
 export const requestScope = new AsyncLocalStorage<RequestScope>();

@@ -11,6 +11,8 @@ export type Begun = {
   payload?: object;
   /** Called when a subscription stands: from then on it waits for its own events. */
   established: () => void;
+  /** Resolves then, or when the operation has ended. */
+  readonly ended: Promise<void>;
 };
 
 type Waiting = { readonly id: unknown; readonly text: string };
@@ -39,16 +41,16 @@ export function createInbox(
     if (!isFull && socket.isPaused) socket.resume();
   };
   const begin = (text: string) => {
-    let isExecuting = true;
     executing++;
-    const end = () => {
-      if (!isExecuting) return;
-      isExecuting = false;
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    void ended.then(() => {
       executing--;
       next();
-    };
-    const begun: Begun = { established: end };
-    onBegin(begun);
+    });
+    onBegin({ established: end, ended });
     void take(text).finally(end);
     onBegin(null);
   };

@@ -9,9 +9,10 @@ import {
 import type { Context as SocketContext } from 'graphql-ws';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
+import { checkCost, costOf } from './cost.ts';
 import { mapError } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
-import { checkComplexity, requestLimits } from './limits.ts';
+import { requestLimits } from './limits.ts';
 import { checkNesting } from './nesting.ts';
 import { newRequestId } from './request-scope.ts';
 import type { Begun, Take } from './socket-inbox.ts';
@@ -64,7 +65,7 @@ class NoSuchOperation extends DomainError {
 }
 
 /** What `graphql-ws` asks of us at each turn of an operation. */
-export function operationHooks({ schema, log, context }: GraphqlDeps) {
+export function operationHooks({ schema, log, context, admission }: GraphqlDeps) {
   const map = (errors: readonly unknown[], requestId: string) =>
     errors.map((error) => mapError(error, { requestId, log }));
 
@@ -93,8 +94,13 @@ export function operationHooks({ schema, log, context }: GraphqlDeps) {
         }
         const { operationName, variables } = payload;
         if (!getOperationAST(document, operationName)) throw new NoSuchOperation(operationName);
-        checkComplexity(document, { operationName, variables: variables ?? {} });
         const { signal } = controller;
+        const cost = costOf(schema, document, { operationName, variables: variables ?? {} });
+        if (cost !== null) {
+          checkCost(cost);
+          const release = await admission.enter(cost, { key: connection.extra, signal });
+          begun?.ended.then(release);
+        }
         return {
           schema,
           document,

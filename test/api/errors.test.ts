@@ -202,7 +202,7 @@ describe('a request that is not GraphQL', () => {
     [
       'a form of another page',
       { method: 'POST', body: new URLSearchParams({ query: '{ viewer { user { id } } }' }) },
-      400,
+      415,
     ],
     ['an empty body', { method: 'POST', headers: json }, 400],
     [

@@ -1,6 +1,7 @@
 import { on, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getIntrospectionQuery } from 'graphql';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import WebSocket from 'ws';
@@ -139,8 +140,11 @@ test('a connection whose client takes nothing for a while is ended; one that has
   let taken = 0;
   for await (const chunk of reader) {
     taken += chunk.length;
-    if (taken > 30_000_000) break;
+    if (taken > 30_000_000) break; // Which ends the connection.
   }
+  const connections = () =>
+    new Promise<number>((resolve) => http.getConnections((_error, count) => resolve(count)));
+  while ((await connections()) > 1) await nextTurn();
   for (let elapsed = 0; elapsed <= connectionLimits.stalledMs; elapsed += 3_000) {
     vi.advanceTimersByTime(3_000);
   }
