@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { readArguments } from '../src/commands/arguments.ts';
 import { StartError } from '../src/errors.ts';
 import { api } from './api.ts';
+import { attack } from './attack.ts';
 import { cancel } from './cancel.ts';
 import type { Benchmark } from './figure.ts';
 import { growth } from './growth.ts';
@@ -28,6 +29,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   growth,
   subscribers,
   paused,
+  attack,
 };
 
 const usage = `Usage: npm run bench [-- [--quick] [<name> ...]]

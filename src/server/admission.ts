@@ -2,10 +2,13 @@ import { DomainError } from '../errors.ts';
 import type { Cost } from './cost.ts';
 import { admissionLimits } from './limits.ts';
 
-/** Lets operations run whose costs together stay within bounds; the others wait, those of each connection in turn. */
+/**
+ * Lets operations run whose costs together stay within bounds; the others wait, those of each connection in turn. Small
+ * operations have bounds of their own, and wait for no large one.
+ */
 export type Admission = {
   /**
-   * Resolves when the operation may run; it has ended when `release` is called. Small operations run at once.
+   * Resolves when the operation may run; it has ended when `release` is called.
    * @throws DomainError RATE_LIMITED after too long a wait, or where `signal` aborts
    */
   enter(cost: Cost, options: { key: object; signal: AbortSignal }): Promise<Release>;
@@ -14,17 +17,23 @@ export type Release = () => void;
 
 type Waiting = { readonly share: number; readonly admit: (release: Release) => void };
 
-export function createAdmission(limits = admissionLimits): Admission {
+export function createAdmission(): Admission {
+  const { upTo, small, large } = admissionLimits;
+  const lanes = { small: createLane(small), large: createLane(large) };
+  const isSmall = ({ bytes, statements, fields }: Cost) =>
+    bytes <= upTo.bytes && statements <= upTo.statements && fields <= upTo.fields;
+  return {
+    enter: (cost, options) => lanes[isSmall(cost) ? 'small' : 'large'].enter(cost, options),
+  };
+}
+
+function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
   /** By connection, in the order of their turns. */
   const queues = new Map<object, Waiting[]>();
   let running = 0;
 
   const shareOf = ({ bytes, statements }: Cost) =>
-    Math.min(1, Math.max(bytes / limits.bytes, statements / limits.statements));
-  const isSmall = (cost: Cost) =>
-    cost.bytes <= limits.small.bytes &&
-    cost.statements <= limits.small.statements &&
-    cost.fields <= limits.small.fields;
+    Math.min(1, Math.max(bytes / capacity.bytes, statements / capacity.statements));
 
   const take = (share: number): Release => {
     let isTaken = true;
@@ -53,7 +62,6 @@ export function createAdmission(limits = admissionLimits): Admission {
 
   return {
     enter(cost, { key, signal }) {
-      if (isSmall(cost)) return Promise.resolve(() => {});
       return new Promise((resolve, reject) => {
         const leave = () => {
           const queue = queues.get(key)?.filter((one) => one !== waiting) ?? [];
@@ -63,7 +71,7 @@ export function createAdmission(limits = admissionLimits): Admission {
           reject(tooLate());
           next();
         };
-        const timer = setTimeout(leave, limits.waitMs);
+        const timer = setTimeout(leave, admissionLimits.waitMs);
         const settled = () => {
           clearTimeout(timer);
           signal.removeEventListener('abort', leave);

@@ -196,6 +196,8 @@ const ownStatement: ReadonlySet<string> = new Set([
 ]);
 /** A transaction with its event. */
 const statementsOfMutation = 5;
+/** The state as it stands, or the log since a cursor. */
+const statementsOfSubscription = 20;
 
 function statementsOf(
   parent: GraphQLNamedType | undefined,
@@ -203,6 +205,7 @@ function statementsOf(
   field: GraphQLField<unknown, unknown> | undefined,
 ): number {
   if (parent?.name === 'Mutation') return statementsOfMutation;
+  if (parent?.name === 'Subscription') return statementsOfSubscription;
   if (ownStatement.has(`${parent?.name}.${node.name.value}`)) return 1;
   if (!field || !isConnection(getNamedType(field.type))) return 0;
   return 2; // The page, and the count where it is asked for, in whatever fragment.

@@ -26,13 +26,14 @@ export const operationLimits = {
   statements: 250,
 } as const;
 
-/** What operations may cost that run at the same time; small ones are never held up. */
+/** What operations may cost together that run at the same time. Costs are the most that each may take. */
 export const admissionLimits = {
-  bytes: 48_000_000,
-  statements: 500,
+  /** What counts as small: a page of 50 generations with both prompts is. */
+  upTo: { bytes: 2_500_000, statements: 20, fields: 3_000 },
+  small: { bytes: 100_000_000, statements: 1_000 },
+  large: { bytes: 16_000_000, statements: 250 },
   /** Time that one waits for its turn before it is told to come again, in milliseconds. */
   waitMs: 5_000,
-  small: { bytes: 200_000, statements: 10, fields: 3_000 },
 } as const;
 
 /** Limits of one connection, HTTP or WebSocket. */

@@ -181,7 +181,8 @@ export async function takeOne(extra: Extra, text: string, take: Take): Promise<v
 /** A client's `complete` takes the id away at once; a query or mutation hears of it by its signal alone. */
 export function abortCompleted({ operations }: Extra): void {
   for (const { id, connection, controller } of operations.values()) {
-    if (!(id in connection.subscriptions)) controller.abort();
+    // To abort once more would make another exception, with its stack.
+    if (!controller.signal.aborted && !(id in connection.subscriptions)) controller.abort();
   }
 }
 

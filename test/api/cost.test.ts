@@ -83,7 +83,7 @@ describe('large operations at the same time', () => {
     depth: 1,
     aliases: 0,
     fields: 1,
-    bytes: admissionLimits.bytes / 2,
+    bytes: admissionLimits.large.bytes / 2,
     statements: 1,
   };
   const signal = new AbortController().signal;
@@ -116,7 +116,7 @@ describe('large operations at the same time', () => {
     vi.useFakeTimers();
     const admission = createAdmission();
     const key = {};
-    await admission.enter({ ...large, bytes: admissionLimits.bytes }, { key, signal });
+    await admission.enter({ ...large, bytes: admissionLimits.large.bytes }, { key, signal });
     const late = admission.enter(large, { key, signal });
     const gone = new AbortController();
     const left = admission.enter(large, { key, signal: gone.signal });
