@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { connectClient } from '../database/client.ts';
 import { StartError } from '../errors.ts';
 import { type Engine, startEngine } from '../inference/engine/engine.ts';
 import { startOrphanSweep } from '../services/maintenance/orphans.ts';
@@ -33,7 +34,9 @@ export async function openWorker(
   overrides: { readonly engine?: Engine; readonly workerUrl?: URL },
 ): Promise<Worker> {
   const { config, version, database, events, storage, log, closing, reached } = adapters;
-  const { client } = database;
+  // A lane of its own: what the runner asks of the database waits behind one statement of the API, not behind all of them.
+  const { client, close: closeLane } = connectClient(database.connection, database.kind);
+  closing.push(closeLane);
   let runner: Runner | undefined;
   // The runner ends when the engine has let go of what it draws: so it is closed behind it.
   closing.push((left) => (runner ? within(runner.stop(), left()) : true));
