@@ -1,4 +1,6 @@
-"""Go on from the exported weights where `runs/` is lost: `python -m training.restore`.
+"""Go on from committed weights where `runs/` is lost: `python -m training.restore`.
+
+Stages that have ended lie in `training/checkpoints/` in half precision: the VAE and the text encoder of the present world.
 
 The 128 px stage starts from the exported transformer and text encoder, without its compression; the rows of words that
 the vocabulary still holds keep their embedding. Optimizer state and heads are not in the folder and start anew. The VAE
@@ -10,14 +12,18 @@ from pathlib import Path
 
 import sentencepiece
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from . import checkpoint, tokenizer
 from .cache import VAE
 from .checkpoint import read_folder
 from .objective import Model
-from .stages import EXPORTED
+from .stages import EXPORTED, TEXT
 from .vae import Vae
+
+
+CHECKPOINTS = Path(__file__).parent / 'checkpoints'
 
 
 def with_rows_moved(embedding: Tensor, old: sentencepiece.SentencePieceProcessor, fresh: Tensor) -> Tensor:
@@ -29,15 +35,34 @@ def with_rows_moved(embedding: Tensor, old: sentencepiece.SentencePieceProcessor
     return moved
 
 
+def restore_ended():
+    """The stages that have ended; one whose checkpoint is still there keeps it."""
+    vae, text = CHECKPOINTS / 'vae.safetensors', CHECKPOINTS / 'text.safetensors'
+    if vae.exists() and not VAE.exists():
+        checkpoint.save(VAE, {'vae': single(load_file(vae))})
+        print(f'the VAE to {VAE.name}')
+    if text.exists() and not TEXT.exists():
+        tensors = single(load_file(text))
+        part = lambda prefix: {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        checkpoint.save(TEXT, {'t5': part('t5.'), 'head': part('head.')})
+        print(f'the text encoder to {TEXT.name}')
+
+
+def single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--folder', type=Path, default=checkpoint.MODEL)
-    parser.add_argument('--vae', action='store_true', help='take the VAE as final, too')
+    parser.add_argument('--vae', action='store_true', help='take the exported VAE as final, not that of checkpoints/')
     args = parser.parse_args()
     if args.vae:
         vae = Vae()
         vae.load_state_dict(read_folder(args.folder / 'vae'))
         checkpoint.save(VAE, {'vae': vae.state_dict()})
+    else:
+        restore_ended()
 
     model = Model()
     wanted = model.state_dict()
