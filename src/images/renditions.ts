@@ -49,10 +49,10 @@ export async function renderRendition(
 /** All that a rendition says of its making. */
 const generatedXmp = writeXmp({ software: 'Easel', prompt: '' });
 
-/** What comes out, in pixels: the asked-for box, shrunk until the image need not grow. */
-function boxWithin(
+/** What comes out, in pixels: the asked-for box, shrunk until the image need not grow. Equal boxes are equal images. */
+export function boxWithin(
   size: { width: number; height: number },
-  { width, height, fit }: Rendition,
+  { width, height, fit }: Pick<Rendition, 'width' | 'height' | 'fit'>,
 ): { width: number; height: number } {
   const scales = [
     width === null ? null : width / size.width,

@@ -197,7 +197,7 @@ const ownStatement: ReadonlySet<string> = new Set([
 /** A transaction with its event. */
 const statementsOfMutation = 5;
 /** The state as it stands, or the log since a cursor. */
-const statementsOfSubscription = 20;
+const statementsOfSubscription = 40;
 
 function statementsOf(
   parent: GraphQLNamedType | undefined,

@@ -18,7 +18,8 @@ export function mapError(
   error: unknown,
   { requestId, log }: { requestId: string; log: Log },
 ): GraphQLFormattedError & { extensions: ErrorExtensions } {
-  const cause = fromDatabase(causeOf(error));
+  const own = causeOf(error);
+  const cause = ofDatabase(own) ?? own;
   const place =
     error instanceof GraphQLError ? { locations: error.locations, path: error.path } : {};
   const where = JSON.parse(JSON.stringify(place)); // Leaves out what is undefined.
@@ -54,8 +55,11 @@ function causeOf(error: unknown): unknown {
 /** Seconds after which a database that was away may be back. */
 const databaseRetryAfter = 5;
 
-/** What is no fault of the statement is told to the client as it is: the same request may succeed later. */
-function fromDatabase(cause: unknown): unknown {
+/**
+ * What is no fault of the statement is told to the client as it is: the same request may succeed later. Null for
+ * everything else.
+ */
+export function ofDatabase(cause: unknown): DomainError | null {
   const options = { cause };
   const details = { retryAfter: databaseRetryAfter };
   switch (databaseFault(cause)) {
@@ -81,7 +85,7 @@ function fromDatabase(cause: unknown): unknown {
         options,
       );
     case null:
-      return cause;
+      return null;
   }
 }
 

@@ -21,8 +21,12 @@ export function files(deps: {
     }
     const [path = '', ...query] = request.originalUrl.split('?');
     const link = links.verify(path, query.join('?'));
-    const file = await renditions.find(link, (original) =>
-      negotiateFormat(request.headers.accept, original),
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const file = await renditions.find(
+      link,
+      (original) => negotiateFormat(request.headers.accept, original),
+      gone.signal,
     );
     writeHeaders(response, link, file);
     const ifMatch = request.headers['if-match'];

@@ -7,7 +7,7 @@ import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
 import type { Admission } from './admission.ts';
 import { checkCost, costOf } from './cost.ts';
-import { mapError, statusOf } from './error-mapping.ts';
+import { mapError, ofDatabase, statusOf } from './error-mapping.ts';
 import { requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { verifyUtf8, whereSubscriptionsAre } from './negotiation.ts';
@@ -141,7 +141,11 @@ function handlers(
     expressMiddleware(apollo, {
       context: ({ req, res }) => {
         const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
-        return context({ requestId, signal: signalOf(res, waiting), host: req.headers.host ?? '' });
+        const asked = { requestId, signal: signalOf(res, waiting), host: req.headers.host ?? '' };
+        return context(asked).catch((error: unknown) => {
+          const fault = ofDatabase(error);
+          throw fault === null ? error : withStatus(fault);
+        });
       },
     }),
   ];

@@ -29,7 +29,7 @@ export const operationLimits = {
 /** What operations may cost together that run at the same time. Costs are the most that each may take. */
 export const admissionLimits = {
   /** What counts as small: a page of 50 generations with both prompts is. */
-  upTo: { bytes: 2_500_000, statements: 20, fields: 3_000 },
+  upTo: { bytes: 2_500_000, statements: 40, fields: 3_000 },
   small: { bytes: 100_000_000, statements: 1_000 },
   large: { bytes: 16_000_000, statements: 250 },
   /** Time that one waits for its turn before it is told to come again, in milliseconds. */

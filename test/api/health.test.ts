@@ -29,8 +29,8 @@ it('is alive and ready, then alive and not ready after the database is gone', as
     },
   });
   const { errors, status } = await server.post('{ viewer { user { id } } }');
-  expect(status).toBe(500);
-  expect(errors[0]?.extensions.code).toBe('INTERNAL_SERVER_ERROR');
+  expect(status).toBe(503);
+  expect(errors[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfter: 5 });
   await server.close().catch(() => undefined); // What is gone already cannot be closed in order.
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startEasel } from '../crash/easel-process.ts';
+import { copyDataFolder } from '../support/database.ts';
 import { writeRandomModel } from '../support/random-model.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -101,6 +102,7 @@ describe('npm run generate', () => {
   it('finds the server that uses the data folder, on whichever port, and names it', async () => {
     const [port, other] = [await freePort(), await freePort()];
     const dataDir = join(folder, 'shared');
+    await copyDataFolder(dataDir);
     const modelsDir = join(folder, 'models');
     const server = startEasel({ port, dataDir, modelsDir });
     try {
@@ -118,11 +120,9 @@ describe('npm run generate', () => {
 
   it('takes --seed -1 as a random seed', async () => {
     const port = await freePort();
-    const server = startEasel({
-      port,
-      dataDir: join(folder, 'seeds'),
-      modelsDir: join(folder, 'models'),
-    });
+    const dataDir = join(folder, 'seeds');
+    await copyDataFolder(dataDir);
+    const server = startEasel({ port, dataDir, modelsDir: join(folder, 'models') });
     try {
       await server.listening;
       const url = server.url;

@@ -9,8 +9,8 @@ const maxOpenWaits = 8;
 
 let server: TestServer;
 beforeAll(async () => {
-  // A step takes a little, so that there is something to cancel.
-  const step = () => new Promise((resolve) => setTimeout(resolve, 5));
+  // A step takes a little, so that there is something to cancel, also among those that wait.
+  const step = () => new Promise((resolve) => setTimeout(resolve, 20));
   server = await startTestServer({ generate: draws(step), config: { maxOpenWaits } });
 });
 afterAll(() => server.close());

@@ -109,6 +109,7 @@ test('of two simultaneous starts after a kill one wins, and nothing is lost', as
 
 async function startSlow(name: string, more: Record<string, string> = {}): Promise<EaselProcess> {
   const dataDir = join(folder, name);
+  await copyDataFolder(dataDir);
   const port = await freePort();
   const environment = { port, dataDir, modelsDir: models };
   const process = startEasel({ ...environment, more: { DEFAULT_MODEL: 'slow', ...more } });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient } from 'graphql-ws';
@@ -9,6 +9,7 @@ import { type Config, loadConfig } from '../../src/config.ts';
 import type { Engine } from '../../src/inference/engine/engine.ts';
 import type { Generate, ModelDescription } from '../../src/inference/request.ts';
 import { createLog } from '../../src/server/log.ts';
+import { copyDataFolder } from './database.ts';
 import { writeRandomModel } from './random-model.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are what the test's own query says.
@@ -71,6 +72,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     modelsDir,
     ...options.config,
   };
+  // To make a database takes seconds, to copy one a tenth of one.
+  if (!config.databaseUrl && !existsSync(config.dataDir)) await copyDataFolder(config.dataDir);
   const { generate, workerUrl, onLog } = options;
   const log = onLog
     ? pino({ level: 'info' }, { write: (line: string) => onLog(JSON.parse(line)) })

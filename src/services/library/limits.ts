@@ -6,3 +6,15 @@ export const projectLimits = {
 
 /** Ids in one `nodes`. */
 export const nodesLimit = { max: 200 } as const;
+
+/** Of files that can be made again: smaller images of stored ones. */
+export const renditionLimits = {
+  /** Of one asset: what a page asks for in a few sizes and formats. */
+  perAsset: 48,
+  /** Of all together. */
+  bytes: 4_000_000_000,
+  /** Made at once. */
+  atOnce: 2,
+  /** That wait to be made. */
+  waiting: 500,
+} as const;

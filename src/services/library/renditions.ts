@@ -1,9 +1,12 @@
 import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
 import { extensionOf, type ImageFormat, mimeOf } from '../../images/formats.ts';
-import { type Rendition, renderRendition } from '../../images/renditions.ts';
+import { boxWithin, type Rendition, renderRendition } from '../../images/renditions.ts';
 import { ObjectMissing, type Storage } from '../../storage/storage.ts';
 import { NotFound, toGlobalId } from '../relay/global-id.ts';
+import { createFairTurns } from './fair-turns.ts';
+import { renditionLimits } from './limits.ts';
 import type { LinkedFile } from './links.ts';
+import { createRenditionStore, renditionsFolder } from './rendition-store.ts';
 
 /** A file, found and ready to be sent. */
 export type FoundFile = {
@@ -17,50 +20,76 @@ export type FoundFile = {
 };
 
 export type Renditions = {
-  /** The original, or a rendition that is made now if it is not there. @throws NotFound */
-  find(file: LinkedFile, negotiated: (original: ImageFormat) => ImageFormat): Promise<FoundFile>;
+  /**
+   * The original, or a rendition that is made now if it is not there. `signal`: aborts when who asks has gone.
+   * @throws NotFound, or RATE_LIMITED where too many wait to be made
+   */
+  find(
+    file: LinkedFile,
+    negotiated: (original: ImageFormat) => ImageFormat,
+    signal: AbortSignal,
+  ): Promise<FoundFile>;
 };
 
 /** Raised when `images/renditions.ts` renders the same request differently: files of older versions are not used then. */
-const version = 2;
+const version = 3;
 
 export function createRenditions(deps: { client: PrismaClient; storage: Storage }): Renditions {
   const { client, storage } = deps;
-  /** Renditions under way: requests for the same one at the same time share its rendering. */
-  const making = new Map<string, Promise<void>>();
+  const store = createRenditionStore(storage);
+  const turns = createFairTurns(renditionLimits);
+  /** Renditions under way, and who waits for them: requests for the same one share its rendering. */
+  const making = new Map<
+    string,
+    { readonly waiting: Set<AbortSignal>; readonly made: Promise<void> }
+  >();
 
   const make = async (key: string, asset: Asset, rendition: Rendition) => {
     const original = await storage.read(asset.storageKey);
     const { bytes } = await renderRendition(original, rendition);
-    await storage.write(key, bytes);
+    await store.add(key, bytes);
+  };
+  /** In its turn among those of other images; not at all where all who asked have gone by then. */
+  const makeInTurn = (key: string, asset: Asset, rendition: Rendition, signal: AbortSignal) => {
+    const running = making.get(key);
+    if (running !== undefined) {
+      running.waiting.add(signal);
+      return running.made;
+    }
+    const waiting = new Set([signal]);
+    const isWanted = () => [...waiting].some(({ aborted }) => !aborted);
+    const made = turns
+      .run(asset.id, { isWanted, work: () => make(key, asset, rendition) })
+      .then(() => {})
+      .finally(() => making.delete(key));
+    making.set(key, { waiting, made });
+    return made;
   };
 
   return {
-    async find(file, negotiated) {
+    async find(file, negotiated, signal) {
       const asset = await client.asset.findUnique({ where: { id: file.assetId } });
       if (asset === null) throw new NotFound('an asset', toGlobalId('Asset', file.assetId));
       if (isOriginal(file)) return original(asset);
 
       const format = file.format ?? (isNegotiated(file) ? negotiated(asset.format) : asset.format);
-      const { width, height, fit, stripMetadata } = file;
-      const key = keyOf(asset, { width, height, fit, format, stripMetadata });
-      let stored = await storage.stat(key);
-      if (stored === null) {
-        const running =
-          making.get(key) ??
-          make(key, asset, { width, height, fit, format, stripMetadata }).finally(() =>
-            making.delete(key),
-          );
-        making.set(key, running);
-        await running;
-        stored = await storage.stat(key);
+      const { stripMetadata } = file;
+      // Different requests for the same pixels share one file.
+      const box = boxWithin(asset, file);
+      const rendition = { ...box, fit: 'COVER', format, stripMetadata } as const;
+      const key = `${renditionsFolder}${asset.id}/${nameOf(rendition)}`;
+      let stored = await store.find(key);
+      // Twice where the others who asked had gone, and it was just given up for them.
+      for (let tries = 0; stored === null && tries < 2 && !signal.aborted; tries++) {
+        await makeInTurn(key, asset, rendition, signal);
+        stored = await store.find(key);
       }
       if (stored === null) throw new ObjectMissing(key);
       return {
         storageKey: key,
         bytes: stored.bytes,
         mime: mimeOf(format),
-        tag: `${asset.sha256.slice(0, 24)}-${nameOf({ width, height, fit, format, stripMetadata })}`,
+        tag: `${asset.sha256.slice(0, 24)}-${nameOf(rendition)}`,
         name: `${titleOf(asset)}.${extensionOf(format)}`,
       };
     },
@@ -90,15 +119,10 @@ function original(asset: Asset): FoundFile {
   };
 }
 
-/** The key holds everything that the rendition depends on, so a stored one stays valid. */
-function keyOf(asset: Asset, rendition: Rendition): string {
-  return `renditions/${asset.id}/${nameOf(rendition)}`;
-}
-
-function nameOf({ width, height, fit, format, stripMetadata }: Rendition): string {
-  const box = `${width ?? ''}x${height ?? ''}`;
-  const words = [`v${version}`, box, ...(fit === 'COVER' ? ['cover'] : [])];
-  return `${[...words, ...(stripMetadata ? ['bare'] : [])].join('-')}.${extensionOf(format)}`;
+/** Holds everything that the pixels and the bytes depend on, so a stored one stays valid. */
+function nameOf({ width, height, format, stripMetadata }: Rendition): string {
+  const words = [`v${version}`, `${width}x${height}`, ...(stripMetadata ? ['bare'] : [])];
+  return `${words.join('-')}.${extensionOf(format)}`;
 }
 
 /** First part of the file name for downloads. */
