@@ -15,7 +15,7 @@ const descriptions = {
     'The input is refused. `problems` lists everything that is wrong with it; `path`, `min`, `max` and `got` are those of the first one.',
   BAD_CURSOR: 'A cursor belongs to another list, order or event log.',
   QUERY_TOO_COMPLEX:
-    'The operation is too deep, has too many aliases, or selects too many objects.',
+    'The operation is too deep, or may cost too much: fields and aliases, bytes of its answer, or statements of the database.',
   UPLOAD_REJECTED: 'A file is not an image of an accepted format and size.',
   UNAUTHENTICATED: 'The request has no valid credentials.',
   FORBIDDEN: 'The viewer does not have permission.',
