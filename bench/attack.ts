@@ -116,6 +116,22 @@ function openTcp(server: Server): Socket {
 const getRequest = (query: string) =>
   `GET /graphql?query=${encodeURIComponent(query)} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nApollo-Require-Preflight: 1\r\n\r\n`;
 
+/** So many clients that each ask again as soon as they are answered. */
+function overAndOver(server: Server, clients: number, query: string): () => void {
+  let isOver = false;
+  const body = JSON.stringify({ query });
+  const client = async () => {
+    while (!isOver) {
+      const answer = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body });
+      await answer.arrayBuffer();
+    }
+  };
+  for (let n = 0; n < clients; n++) client().catch(() => {});
+  return () => {
+    isOver = true;
+  };
+}
+
 const attacks: Readonly<Record<string, Attack>> = {
   async 'two WebSockets that never read, 100 queries each'(server) {
     const sockets = [await openSocket(server), await openSocket(server)];
@@ -137,20 +153,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     for (let n = 0; n < 20; n++) socket.write(getRequest(prompts).repeat(1_000));
     return () => socket.destroy();
   },
-  async '40 large answers at once, over and over'(server) {
-    let isOver = false;
-    const body = JSON.stringify({ query: prompts });
-    const client = async () => {
-      while (!isOver) {
-        const answer = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body });
-        await answer.arrayBuffer();
-      }
-    };
-    for (let n = 0; n < 40; n++) client().catch(() => {});
-    return () => {
-      isOver = true;
-    };
-  },
+  '40 large answers at once, over and over': async (server) => overAndOver(server, 40, prompts),
   async '20,000 subscriptions, each completed at once'(server) {
     const socket = await openSocket(server);
     for (let id = 0; id < 20_000; id++) {
@@ -168,20 +171,8 @@ const attacks: Readonly<Record<string, Attack>> = {
     }
     return () => sockets.map((socket) => socket.terminate());
   },
-  async 'introspection by 10 clients, over and over'(server) {
-    let isOver = false;
-    const body = JSON.stringify({ query: getIntrospectionQuery() });
-    const client = async () => {
-      while (!isOver) {
-        const answer = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body });
-        await answer.arrayBuffer();
-      }
-    };
-    for (let n = 0; n < 10; n++) client().catch(() => {});
-    return () => {
-      isOver = true;
-    };
-  },
+  'introspection by 10 clients, over and over': async (server) =>
+    overAndOver(server, 10, getIntrospectionQuery()),
   async '3,000 connections that say nothing'(server) {
     const sockets = Array.from({ length: 3_000 }, () => openTcp(server));
     await delay(500);
