@@ -6,6 +6,7 @@ import { DomainError } from '../errors.ts';
 import { answerError } from './error-answer.ts';
 import { type GraphqlDeps, startGraphql } from './graphql.ts';
 import { type Check, health, ready } from './health.ts';
+import { HttpError } from './http-error.ts';
 import type { Metrics } from './metrics.ts';
 import { acceptsAnswer, bodyInUtf8, bodyIsJson } from './negotiation.ts';
 import type { CheckOrigin } from './origin.ts';
@@ -47,6 +48,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   const app = express().disable('x-powered-by').disable('etag');
   app.use(inScope(metrics));
   app.use((request, _response, next) => {
+    checkVersion(request);
     checkOrigin(request);
     next();
   });
@@ -135,6 +137,12 @@ function inScope(metrics: Metrics): RequestHandler {
     };
     requestScope.run(scope, next);
   };
+}
+
+/** Node's parser lets a version pass that has neither headers nor a status. */
+function checkVersion({ httpVersion }: Request): void {
+  if (httpVersion === '1.1' || httpVersion === '1.0') return;
+  throw new HttpError(505, 'BAD_REQUEST', `Expected HTTP/1.1, but got HTTP/${httpVersion}`);
 }
 
 const routes = ['graphql', 'files', 'pages', 'health', 'ready', 'metrics'];

@@ -119,6 +119,21 @@ test('pipelined requests are answered in order, and too many of them cut off', a
   expect((await server.gql('{ __typename }')).__typename).toBe('Query');
 });
 
+test('another version of HTTP is refused', async () => {
+  const { port, hostname } = new URL(server.url);
+  for (const [version, status] of [
+    ['0.9', 505],
+    ['1.0', 200],
+    ['1.1', 200],
+  ]) {
+    const socket = connect({ port: Number(port), host: hostname });
+    clients.push(socket);
+    socket.write(`GET /health HTTP/${version}\r\nHost: localhost\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  }
+});
+
 test('a connection whose client takes nothing for a while is ended; one that has taken all is not', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
   const http = createServer((_request, response) => void response.end(Buffer.alloc(30_000_000)));
