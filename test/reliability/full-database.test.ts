@@ -27,6 +27,7 @@ afterAll(async () => {
 const create = 'mutation { createProject(input: { name: "kept" }) { project { id } } }';
 const count = '{ projects(first: 1) { totalCount } }';
 
+// Without a disk of its own there is none to fill.
 test.skipIf(!isMounted)(
   'where the disk of the database is full, changes are refused with a code, and what was acknowledged is there later',
   async () => {
