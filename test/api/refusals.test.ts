@@ -76,16 +76,16 @@ describe('a body that makes no sense', () => {
 describe('a request that is not well-formed HTTP', () => {
   const host = () => new URL(server.url).host;
 
-  it.each([
+  it.each<[string, () => string, RegExp?]>([
     [
       'two Host headers',
       () => `GET /health HTTP/1.1\r\nHost: ${host()}\r\nHost: evil.example\r\n\r\n`,
     ],
     ['no Host header', () => 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n'],
     ['no Host header, in HTTP/1.0', () => 'GET /health HTTP/1.0\r\n\r\n'],
-    ['HTTP/0.9', () => 'GET /health\r\n\r\n'],
-  ])('is refused: %s', async (_name, text) => {
-    expect(await statusOf(text())).toMatch(/^HTTP\/1\.1 40[03] /);
+    ['HTTP/0.9', () => 'GET /health\r\n\r\n', /^HTTP\/1\.1 505 /], // RFC 9110 §15.6.6
+  ])('is refused: %s', async (_name, text, status = /^HTTP\/1\.1 40[03] /) => {
+    expect(await statusOf(text())).toMatch(status);
   });
 
   it('is refused for a link with a second question mark', async () => {
