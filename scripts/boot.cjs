@@ -5,11 +5,11 @@
 var fs = require('fs');
 var path = require('path');
 var childProcess = require('child_process');
-var crypto = require('crypto');
 var url = require('url');
+var stamps = require('./stamps.cjs');
+var usage = require('./usage.cjs');
 
 var root = path.resolve(__dirname, '..');
-var stampFile = path.join(root, 'node_modules', '.easel-stamps.json');
 var inTerminal = process.stderr.isTTY;
 
 function say(text) {
@@ -32,41 +32,6 @@ function checkNode() {
         '.',
     );
   }
-}
-
-/** SHA-256 over the files' names and contents, folders walked in order. */
-function hashOf(names) {
-  var hash = crypto.createHash('sha256');
-  function add(name) {
-    var full = path.join(root, name);
-    if (!fs.existsSync(full)) return;
-    if (fs.statSync(full).isDirectory()) {
-      fs.readdirSync(full)
-        .sort()
-        .forEach(function (child) {
-          if (child !== 'generated') add(path.join(name, child));
-        });
-    } else {
-      hash.update(name + '\0');
-      hash.update(fs.readFileSync(full));
-    }
-  }
-  names.forEach(add);
-  return hash.digest('hex');
-}
-
-function readStamps() {
-  try {
-    return JSON.parse(fs.readFileSync(stampFile, 'utf8'));
-  } catch (_error) {
-    return {};
-  }
-}
-
-function writeStamp(name, value) {
-  var stamps = readStamps();
-  stamps[name] = value;
-  fs.writeFileSync(stampFile, JSON.stringify(stamps, null, 2) + '\n');
 }
 
 /** Runs a program with its output kept back; shown only where it fails. Commands are given as paths, not through a shell. */
@@ -96,12 +61,12 @@ function runQuietly(what, file, args, env) {
 
 /** A step that runs only where what it depends on has changed since it last ended well. */
 function step(name, title, depends, product, work) {
-  var hash = hashOf(depends) + (name === 'install' ? process.versions.modules : '');
-  if (readStamps()[name] === hash && fs.existsSync(path.join(root, product))) return false;
+  var hash = stamps.hashOf(depends) + (name === 'install' ? process.versions.modules : '');
+  if (stamps.read()[name] === hash && fs.existsSync(path.join(root, product))) return false;
   var started = Date.now();
   process.stderr.write(title + ' …' + (inTerminal ? '' : '\n'));
   work();
-  writeStamp(name, hash);
+  stamps.write(name, hash);
   say((inTerminal ? ' ' : '  ') + ((Date.now() - started) / 1000).toFixed(1) + ' s');
   return true;
 }
@@ -197,47 +162,6 @@ function build() {
   }
 }
 
-/** Of the commands that are not files in src/commands. */
-var usages = {
-  start:
-    'Usage: npm start\n\n' +
-    'Installs and builds what has changed, then runs the server until SIGINT or SIGTERM.\n' +
-    'It is configured by environment variables: see README.md.\n\n' +
-    '  --help   this text\n',
-  build: 'Usage: npm run build\n\nInstalls and builds what has changed.\n\n  --help   this text\n',
-  test:
-    'Usage: npm test [-- <part of a path> ...] [-t <part of a name>]\n\n' +
-    'Format, lint, import rules, types, build, drift checks and every test; with arguments only\n' +
-    'the tests whose path or name contains them.\n\n' +
-    '  -t <part of a name>   only tests of this name\n' +
-    '  --help                this text\n',
-};
-
-/** Ends the program where help was asked for, or where an argument makes no sense. */
-function checkArguments(name, args) {
-  var command = name === 'start' || name === 'test' ? 'npm ' + name : 'npm run ' + name;
-  if (args.indexOf('--help') >= 0 || args.indexOf('-h') >= 0) {
-    process.stdout.write(usages[name]);
-    return process.exit(0);
-  }
-  var unknown = args.filter(function (argument, i) {
-    if (name !== 'test') return true;
-    return argument[0] === '-' && argument !== '-t' && args[i - 1] !== '-t';
-  })[0];
-  if (unknown !== undefined) {
-    fail(
-      'Expected ' +
-        (name === 'test' ? 'an option of ' : 'no arguments of ') +
-        command +
-        ', but got "' +
-        unknown +
-        '": see ' +
-        command +
-        ' -- --help',
-    );
-  }
-}
-
 /** Each stage of the gate in order; the first that fails ends it, with its output. */
 function test(args) {
   var stages = [
@@ -307,7 +231,11 @@ function main() {
   var name = process.argv[2];
   var args = process.argv.slice(3);
   checkNode();
-  if (Object.hasOwn(usages, name)) checkArguments(name, args);
+  if (name === undefined || name === '--help' || name === '-h') {
+    process.stdout.write(usage.overview);
+    return process.exit(name === undefined ? 1 : 0);
+  }
+  if (Object.hasOwn(usage.usages, name)) usage.checkArguments(name, args, fail);
   process.chdir(root);
   try {
     install();
@@ -325,17 +253,25 @@ function main() {
     !fs.existsSync(path.join(root, 'dist', 'commands', name + '.js'))
   ) {
     fail(
-      'Expected a command (start, test, generate, doctor, migrate, schema, soak, bench), but got "' +
+      'Expected a command (start, test, build, generate, doctor, keys, migrate, schema, soak, bench), but got "' +
         name +
         '".',
     );
   }
-  return load('commands/' + name + '.js')
+  return load('closed-pipe.js')
+    .then(function (output) {
+      output.closedPipe();
+      return load('commands/' + name + '.js');
+    })
     .then(function (command) {
       return command.run(args);
     })
     .then(function (code) {
-      if (typeof code === 'number') process.exit(code);
+      // 1 by then where its output could not be written.
+      if (typeof code !== 'number') return;
+      setImmediate(function () {
+        process.exit(code || process.exitCode || 0);
+      });
     });
 }
 

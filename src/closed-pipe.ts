@@ -5,6 +5,13 @@ import { systemReason } from './system-error.ts';
  * command ends what it has begun, and says nothing of it; of a disk that is full, say, it says so.
  */
 export function closedPipe(): AbortSignal {
+  known ??= watchOutput();
+  return known;
+}
+
+let known: AbortSignal | undefined;
+
+function watchOutput(): AbortSignal {
   const controller = new AbortController();
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
