@@ -7,6 +7,7 @@ import { keepPrivate } from './data-folder.ts';
 import { type DatabaseWatcher, openEmbedded } from './embedded.ts';
 import { ensureInstallation } from './installation.ts';
 import { migrate } from './migrate.ts';
+import { connectAlone, sessionSettings } from './session.ts';
 
 /** An open, migrated database. Inside `client.$transaction(async (tx) => …)` only `tx` is used. */
 export type Database = {
@@ -65,15 +66,10 @@ async function openServer(url: string, reached: Reached): Promise<Database> {
     connectionTimeoutMillis: patience.connectMs,
     keepAlive: true,
   };
-  const probe = new pg.Client(connection);
-  try {
-    await probe.connect();
-  } catch (cause) {
-    throw new StartError(
-      `Expected a PostgreSQL server at ${withoutPassword(url)}, but got: ${reason(cause)}`,
-      { cause },
-    );
-  }
+  const probe = await connectAlone(connection).catch((cause: unknown) => {
+    const text = `Expected a PostgreSQL server at ${withoutPassword(url)}, but got: ${reason(cause)}`;
+    throw new StartError(text, { cause });
+  });
   await checkServer(probe, url).finally(() => probe.end());
   return open('server', { connection, close: async () => {} }, reached);
 }
@@ -148,17 +144,12 @@ export function connectClient(
   };
 }
 
-/**
- * The adapter writes times without a zone, reads them as UTC, and expects them in ISO 8601. Whatever zone and style the
- * server, the database or the role has: those of the connection are set before anything else is asked.
- */
-const times = `SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres'`;
 const timeouts = `SET statement_timeout = ${patience.statementMs}; SET lock_timeout = ${patience.lockMs}; SET idle_in_transaction_session_timeout = ${patience.idleInTransactionMs}`;
 
 const poolOf = {
-  embedded: { onConnect: (connection) => connection.query(times) },
+  embedded: { onConnect: (connection) => connection.query(sessionSettings) },
   server: {
-    onConnect: (connection) => connection.query(`${times}; ${timeouts}`),
+    onConnect: (connection) => connection.query(`${sessionSettings}; ${timeouts}`),
     query_timeout: patience.answerMs,
   },
 } satisfies Record<Database['kind'], pg.PoolConfig>;

@@ -9,11 +9,12 @@ import {
   realpathSync,
   rmSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { StartError } from '../errors.ts';
+import { clipped, StartError } from '../errors.ts';
 import { type SystemFault, systemFault, systemReason } from '../system-error.ts';
 
 /** Paths in a data folder that was checked. Absolute. */
@@ -95,30 +96,43 @@ function checkMark(path: string): void {
       `Expected the data folder ${path} to be empty or one of Easel's, but it holds "${strange}" and no ${markFile}: set DATA_DIR to another folder`,
     );
   }
-  const got = attempt(path, () => readFormat(file));
+  const got = formatIn(attempt(path, () => readSmall(file)));
   if (got !== format) {
     throw new StartError(
-      `Expected the data folder ${path} to be of format ${format}, but ${file} says ${got}: it belongs to another version of Easel`,
+      `Expected the data folder ${path} to be of format ${format}, but ${file} says ${got}: it belongs to another version of Easel, or is damaged; ${restore}`,
     );
   }
 }
 
-function readFormat(file: string): unknown {
+function formatIn(text: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))?.format;
-  } catch (error) {
-    if (error instanceof SyntaxError) return 'no format at all';
-    throw error;
+    return JSON.parse(text)?.format;
+  } catch {
+    return 'no format at all';
   }
+}
+
+const restore = 'put back a copy of the whole data folder, or set DATA_DIR to another one';
+
+/** Longer than any of these files is. */
+const smallFile = 1_000;
+
+/** Never waits: whoever reads a pipe waits for its writer. */
+function readSmall(file: string): string {
+  const stat = statSync(file);
+  if (stat.isFile() && stat.size <= smallFile) return readFileSync(file, 'utf8').trim();
+  throw new StartError(
+    `Expected ${file} to be a file of at most ${smallFile} bytes, but it is something else: ${restore}`,
+  );
 }
 
 function checkVersion(path: string, database: string): void {
   if (!existsSync(database)) return;
   const file = join(database, 'PG_VERSION');
-  const got = existsSync(file) ? attempt(path, () => readFileSync(file, 'utf8').trim()) : 'none';
+  const got = existsSync(file) ? attempt(path, () => readSmall(file)) : 'none';
   if (got === postgresVersion) return;
   throw new StartError(
-    `Expected the database in ${database} to be of PostgreSQL ${postgresVersion}, but its version is ${got || 'empty'}: it was written by another version of Easel, or damaged`,
+    `Expected the database in ${database} to be of PostgreSQL ${postgresVersion}, but its version is ${clipped(got, 20) || 'empty'}: it was written by another version of Easel, or damaged; ${restore}`,
   );
 }
 

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { StartError } from '../errors.ts';
+import { connectAlone } from './session.ts';
 import { splitStatements } from './statements.ts';
 
 type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
@@ -36,8 +37,7 @@ export async function migrate(
   reached: (point: 'migrating') => Promise<void> = async () => {},
 ): Promise<string[]> {
   const migrations = readMigrations(folder);
-  const client = new pg.Client(connection);
-  await client.connect();
+  const client = await connectAlone(connection);
   try {
     await client.query('select pg_advisory_lock($1)', [lockNumber]);
     const waiting = await findWaiting(client, migrations);
@@ -64,7 +64,13 @@ function readMigrations(folder: string): Migration[] {
 }
 
 async function findWaiting(client: pg.Client, migrations: Migration[]): Promise<Migration[]> {
-  await client.query(createTable);
+  await client.query(createTable).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(
+      `Expected a database whose user may create tables, but got: ${why}; give it the schema: GRANT CREATE, USAGE ON SCHEMA public TO the user`,
+      { cause },
+    );
+  });
   const { rows } = await client.query<{ name: string; checksum: string; finished: boolean }>(
     `select migration_name as name, checksum, finished_at is not null as finished
      from "_prisma_migrations" where rolled_back_at is null`,
@@ -113,7 +119,7 @@ async function apply(
     const { rows } = await client.query<{ now: Date }>('select clock_timestamp() as now');
     for (const [index, statement] of statements.entries()) {
       await client.query(statement).catch((cause: unknown) => {
-        throw new MigrationFailed(name, { statement, number: index + 1, cause });
+        throw migrationFailed(name, { statement, number: index + 1, cause });
       });
     }
     await reached('migrating');
@@ -132,17 +138,15 @@ async function apply(
 }
 
 /** The database is as it was before this migration. */
-export class MigrationFailed extends StartError {
-  constructor(
-    migration: string,
-    { statement, number, cause }: { statement: string; number: number; cause: unknown },
-  ) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    super(
-      `Expected the migration "${migration}" to apply, but its statement ${number} (${summary(statement)}) failed with: ${why}. The database is as it was before it`,
-      { cause },
-    );
-  }
+function migrationFailed(
+  migration: string,
+  { statement, number, cause }: { statement: string; number: number; cause: unknown },
+): StartError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StartError(
+    `Expected the migration "${migration}" to apply, but its statement ${number} (${summary(statement)}) failed with: ${why}. The database is as it was before it`,
+    { cause },
+  );
 }
 
 /** The first words of a statement, without the comments before it. */

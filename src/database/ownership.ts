@@ -41,7 +41,7 @@ export async function takeOwnership(
       if (highest > 0 && last === null) continue; // followed and cleared away in the meantime
       // Of an owner whose file is damaged one socket is known all the same: it has the database open if it lives.
       const asked = last?.socket ?? database;
-      if (last && (await answers(asked))) throw new FolderOwned(folder, last.pid);
+      if (last && (await answers(asked))) throw folderOwned(folder, last.pid);
       writeFileSync(draft, JSON.stringify(self), { mode: 0o600 });
       const mine = follow(folder, draft, highest + 1);
       rmSync(draft, { force: true });
@@ -66,16 +66,11 @@ export async function currentOwner(folder: string): Promise<Owner | null> {
   return (await answers(owner.socket)) ? owner : null;
 }
 
-export class FolderOwned extends StartError {
-  constructor(
-    readonly folder: string,
-    readonly pid: number | null,
-  ) {
-    const owner = pid === null ? 'another process' : `process ${pid}`;
-    super(
-      `Expected the data folder ${folder} to be free, but ${owner} is using it: stop that one first, or set DATA_DIR to another folder`,
-    );
-  }
+function folderOwned(folder: string, pid: number | null): StartError {
+  const owner = pid === null ? 'another process' : `process ${pid}`;
+  return new StartError(
+    `Expected the data folder ${folder} to be free, but ${owner} is using it: stop that one first, or set DATA_DIR to another folder`,
+  );
 }
 
 const ownerFile = /^owner\.(\d{1,9})$/;

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectClient, openDatabase } from '../../src/database/client.ts';
+import { connectAlone } from '../../src/database/session.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -61,6 +62,18 @@ describe.each(zones)('where the zone of the session is %s', (zone) => {
       expect(user.createdAt).toEqual(at);
     } finally {
       await close();
+    }
+  });
+
+  test('a connection of its own, as migrations have one, reads times unchanged, too', async () => {
+    if (database.kind === 'embedded') await query("SET DateStyle TO 'SQL, DMY'");
+    await setZone(zone);
+    const connection = await connectAlone(database.connection);
+    try {
+      const { rows } = await connection.query<{ now: Date }>('select clock_timestamp() as now');
+      expect(Math.abs((rows[0]?.now.getTime() ?? 0) - Date.now())).toBeLessThan(600_000);
+    } finally {
+      await connection.end();
     }
   });
 

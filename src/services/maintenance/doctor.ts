@@ -49,7 +49,7 @@ async function* examineRows({ client, storage }: Deps): AsyncGenerator<Finding> 
 
 async function examineOriginal(storage: Storage, asset: Asset): Promise<Finding | null> {
   const remedy =
-    asset.seed === null ? '' : `; its generation with seed ${asset.seed} draws it anew`;
+    asset.seed === null ? '' : `; its generation with seed ${asset.seed} makes it again`;
   const finding = (kind: Finding['kind'], what: string): Finding => ({
     kind,
     key: asset.storageKey,

@@ -7,16 +7,21 @@ type Options = {
   readonly client: PrismaClient;
   /** Events older than this are deleted; a subscriber that resumes later gets an `EventsReset`. */
   readonly keepSeconds: number;
+  /** Audit entries older than this are deleted. */
+  readonly keepAuditDays: number;
   readonly onError: (error: unknown) => void;
 };
 
-/** Deletes old events, now and every hour, until it is stopped. */
-export function startRetention({ client, keepSeconds, onError }: Options): {
+/** Deletes old events and audit entries, now and every hour, until it is stopped. */
+export function startRetention({ client, keepSeconds, keepAuditDays, onError }: Options): {
   stop(): Promise<void>;
 } {
   let running: Promise<unknown> = Promise.resolve();
   const clear = () => {
-    running = running.then(() => clearOldEvents(client, keepSeconds)).catch(onError);
+    running = running
+      .then(() => clearOldEvents(client, keepSeconds))
+      .then(() => clearOldAudit(client, keepAuditDays))
+      .catch(onError);
   };
   const timer = setInterval(clear, everyMs);
   timer.unref();
@@ -41,4 +46,11 @@ export function clearOldEvents(client: PrismaClient, keepSeconds: number): Promi
       WHERE "createdAt" < ${before} GROUP BY "ownerId"
     )
     DELETE FROM "Event" e USING old WHERE e."ownerId" = old."ownerId" AND e."number" <= old."last"`;
+}
+
+/** Gives how many there were. */
+export async function clearOldAudit(client: PrismaClient, keepDays: number): Promise<number> {
+  const before = new Date(Date.now() - keepDays * 24 * 60 * 60 * 1000);
+  const { count } = await client.auditEntry.deleteMany({ where: { createdAt: { lt: before } } });
+  return count;
 }
