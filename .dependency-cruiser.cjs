@@ -39,7 +39,7 @@ const allowed = [
   ['errors', '^src/(errors|system-error|database-error|printable)\\.ts$', []],
   [
     'config',
-    '^src/config\\.ts$',
+    '^src/config(-values)?\\.ts$',
     ['(errors|system-error|database-error|printable)\\.ts', 'inference/request\\.ts'],
   ],
   ['storage', '^src/storage/', ['(errors|system-error|database-error|printable)\\.ts']],
@@ -127,7 +127,7 @@ const allowed = [
  * and the subscriptions know each other by messages alone.
  */
 const servicesBelow = {
-  relay: [],
+  relay: ['input'],
   input: [],
   'event-log': ['relay', 'input'],
   access: ['event-log', 'relay', 'input'],

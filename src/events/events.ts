@@ -73,7 +73,7 @@ export type ImageStoredMessage = {
 /** A runner works on a generation no more, for whatever reason. */
 export type RunEndedMessage = { readonly type: 'run-ended'; readonly generationId: string };
 
-/** A runner listens from now on, and has heard nothing of what was wanted before. */
+/** A runner listens from now on, and knows nothing of what was wanted before. */
 export type RunnerStartedMessage = { readonly type: 'runner-started' };
 
 /** A row waits to be claimed. */

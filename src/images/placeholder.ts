@@ -7,7 +7,7 @@ const longestSide = 64;
 const looksPerSample = 4;
 
 /**
- * A few dozen bytes (ThumbHash, base64) to paint before the image arrives.
+ * A few dozen bytes (ThumbHash, base64) to show before the image arrives.
  * @throws PixelsMismatched
  */
 export function placeholderOf(rgb: Uint8Array, width: number, height: number): string {

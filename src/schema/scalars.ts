@@ -1,10 +1,8 @@
 import 'reflect-metadata';
 import { inspect } from 'node:util';
 import {
-  type FloatValueNode,
   GraphQLError,
   GraphQLScalarType,
-  type IntValueNode,
   Kind,
   type ValueNode,
   valueFromASTUntyped,
@@ -12,11 +10,12 @@ import {
 import { limits } from '../inference/request.ts';
 
 /** Refuses a client's value. */
-function refuse(name: string, expected: string, got: unknown): never {
+function refuse(name: string, expected: string, got: unknown, node?: ValueNode): never {
   // Not `String`: it recurses into arrays, however deep they are.
   const isText = typeof got === 'string';
   const shown = isText ? JSON.stringify(got.slice(0, 60)) : inspect(got, { depth: 0 });
   throw new GraphQLError(`Expected ${expected} as ${name}, but got ${shown}`, {
+    ...(node && { nodes: node }), // Where it stands in the document, of a literal.
     extensions: { code: 'BAD_USER_INPUT' },
   });
 }
@@ -45,10 +44,15 @@ const rfc3339 =
 const earliest = Date.parse('0001-01-01T00:00:00.000Z');
 const latest = Date.parse('9999-12-31T23:59:59.999Z');
 
-function parseTime(got: unknown): Date {
+function parseTime(got: unknown, node?: ValueNode): Date {
   const time = typeof got === 'string' && isTime(got) ? Date.parse(got) : Number.NaN;
   if (time >= earliest && time <= latest) return new Date(time);
-  return refuse('DateTime', 'a time such as "2026-01-31T12:00:00Z", of the years 1 to 9999,', got);
+  return refuse(
+    'DateTime',
+    'a time such as "2026-01-31T12:00:00Z", of the years 1 to 9999,',
+    got,
+    node,
+  );
 }
 
 /** `Date.parse` takes 30 February for 2 March, and 24:00 for the next day. */
@@ -68,20 +72,25 @@ export const DateTime = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   description: 'A time in RFC 3339 with a time zone, for example "2026-01-31T12:00:00.000Z".',
   serialize: (value) => (value instanceof Date ? value.toISOString() : fail('DateTime', value)),
-  parseValue: parseTime,
-  parseLiteral: (node) => parseTime(literal(node)),
+  parseValue: (value) => parseTime(value),
+  parseLiteral: (node) => parseTime(literal(node), node),
 });
 
 /**
  * A whole number, also one written as text. Any other text is passed on: it is refused with all other problems of its
  * input, by path, where numbers out of range are refused, too.
  */
-function parseSeed(got: unknown): number | string {
+function parseSeed(got: unknown, node?: ValueNode): number | string {
   if (typeof got === 'number') return got;
   if (typeof got === 'boolean') return String(got);
-  if (typeof got === 'string') return /^-?\d{1,20}$/.test(got) ? Number(got) : got;
+  // Beyond 2^53 the number would be another one than that which came.
+  if (typeof got === 'string') return Number.isSafeInteger(asWhole(got)) ? asWhole(got) : got;
   const { min, max } = limits.seed;
-  return refuse('Seed', `a whole number from ${min} to ${max} (none for a random one)`, got);
+  return refuse('Seed', `a whole number from ${min} to ${max} (none for a random one)`, got, node);
+}
+
+function asWhole(text: string): number {
+  return /^-?\d{1,20}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 export const Seed = new GraphQLScalarType<number | string, string>({
@@ -90,18 +99,14 @@ export const Seed = new GraphQLScalarType<number | string, string>({
     "A whole number from 0 to 2^53-1, written as a decimal string; also accepted as a JSON number. GraphQL's Int is 32-bit.",
   serialize: (value) =>
     typeof value === 'bigint' || typeof value === 'number' ? value.toString() : fail('Seed', value),
-  parseValue: parseSeed,
+  parseValue: (value) => parseSeed(value),
   parseLiteral: (node) =>
-    parseSeed(isNumeric(node) ? Number(node.value) : valueFromASTUntyped(node)),
+    parseSeed(node.kind === Kind.INT ? node.value : valueFromASTUntyped(node), node),
 });
 
-function isNumeric(node: ValueNode): node is IntValueNode | FloatValueNode {
-  return node.kind === Kind.INT || node.kind === Kind.FLOAT;
-}
-
-function parseBytes(got: unknown): number {
+function parseBytes(got: unknown, node?: ValueNode): number {
   if (typeof got === 'number' && Number.isSafeInteger(got) && got >= 0) return got;
-  return refuse('Bytes', 'a whole number from 0 to 2^53-1', got);
+  return refuse('Bytes', 'a whole number from 0 to 2^53-1', got, node);
 }
 
 export const Bytes = new GraphQLScalarType<number, number>({
@@ -109,12 +114,13 @@ export const Bytes = new GraphQLScalarType<number, number>({
   description:
     "A whole number of bytes up to 2^53-1, as a JSON number: GraphQL's Int ends at 2 GB.",
   serialize: (value) => Number(value),
-  parseValue: parseBytes,
-  parseLiteral: (node) => parseBytes(literal(node)),
+  parseValue: (value) => parseBytes(value),
+  parseLiteral: (node) => parseBytes(literal(node), node),
 });
 
 function parseText(name: string, expected: string) {
-  return (got: unknown) => (typeof got === 'string' ? got : refuse(name, expected, got));
+  return (got: unknown, node?: ValueNode) =>
+    typeof got === 'string' ? got : refuse(name, expected, got, node);
 }
 
 const parseCursor = parseText('Cursor', 'a cursor that this server gave out');
@@ -123,8 +129,8 @@ export const Cursor = new GraphQLScalarType<string, string>({
   name: 'Cursor',
   description: 'Opaque position in a list or in an event log.',
   serialize: String,
-  parseValue: parseCursor,
-  parseLiteral: (node) => parseCursor(node.kind === Kind.STRING ? node.value : node.kind),
+  parseValue: (value) => parseCursor(value),
+  parseLiteral: (node) => parseCursor(node.kind === Kind.STRING ? node.value : undefined, node),
 });
 
 const parseUrl = parseText('URL', 'an address');
@@ -133,6 +139,6 @@ export const Url = new GraphQLScalarType<string, string>({
   name: 'URL',
   description: 'An absolute URL, for example "http://127.0.0.1:4000/files/…".',
   serialize: String,
-  parseValue: parseUrl,
-  parseLiteral: (node) => parseUrl(node.kind === Kind.STRING ? node.value : node.kind),
+  parseValue: (value) => parseUrl(value),
+  parseLiteral: (node) => parseUrl(node.kind === Kind.STRING ? node.value : undefined, node),
 });

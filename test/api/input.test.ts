@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestServer, type TestServer } from '../support/server.ts';
+import {
+  type GraphQLErrorBody,
+  type Refused,
+  startTestServer,
+  type TestServer,
+} from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
 
 let server: TestServer;
@@ -27,6 +32,72 @@ describe('an input that is refused', () => {
     ]);
   });
 
+  it('names those that need no model where the model is unknown, and compares with nothing that is refused', async () => {
+    const settings = {
+      ...{ prompt, model: 'nope', seed: '9007199254740991', count: 8, sampler: 'DDIM', steps: 500 },
+      ...{ exactSize: true, width: 200, height: 200, guidanceStart: 1.5, guidanceEnd: 0.2 },
+    };
+    const { errors } = await server.post(generate, { input: { settings } });
+    const problems = errors[0]?.extensions['problems'] as { path: string[]; max?: number }[];
+    const paths = problems.map(({ path }) => path.slice(1).join()).sort();
+    expect(paths).toEqual(['guidanceStart', 'height', 'model', 'seed', 'steps', 'width']);
+  });
+
+  it('names a number of text as it came', async () => {
+    const settings = { prompt, seed: '9007199254740993' }; // 2^53 + 1, which no double is.
+    const { errors } = await server.post(generate, { input: { settings } });
+    expect(errors[0]?.extensions).toMatchObject({ got: '9007199254740993' });
+  });
+
+  it('names every problem of a list and of a subscription at once', async () => {
+    const list = `first: -1, after: "garbage", before: "g", projectId: "", filter: { search: "${'x'.repeat(9000)}", seed: -1 }`;
+    const { errors } = await server.post(`{ assets(${list}) { totalCount } }`);
+    const problems = errors[0]?.extensions['problems'] as { path: string[] }[];
+    expect(problems.map(({ path }) => path.join('.')).sort()).toEqual([
+      ...['after', 'before', 'filter.search', 'filter.seed', 'first', 'projectId'],
+    ]);
+    const events = server.subscribe(
+      'subscription { generationEvents(id: "x", after: "y", preview: { maxSize: 1, everyMs: -5 }) { cursor } }',
+    );
+    const refused = await events.next().catch((error: Refused) => error.errors[0]);
+    const { problems: all } = (refused as GraphQLErrorBody).extensions;
+    expect((all as { path: string[] }[]).map(({ path }) => path.join('.')).sort()).toEqual([
+      ...['after', 'id', 'preview.everyMs', 'preview.maxSize'],
+    ]);
+  });
+
+  it.each([
+    [
+      '{ generations(filter: { createdAfter: "2026-02-30T00:00:00Z" }) { totalCount } }',
+      'createdAfter',
+    ],
+    [
+      '{ assets(filter: { createdBefore: "2026-01-01T24:00:00Z" }) { totalCount } }',
+      'createdBefore',
+    ],
+  ])('names the path of a time that is none, written in the query: %s', async (query, field) => {
+    const { errors } = await server.post(query);
+    expect(errors[0]?.extensions).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      path: ['filter', field],
+    });
+    expect(errors[0]).toHaveProperty('locations');
+  });
+
+  it.each(['a\u2028b', 'abc\u200bdef', 'a\ufeff', 'a\u{e0041}'])(
+    'refuses a name that shows less than it holds: %o',
+    async (name) => {
+      const create =
+        'mutation ($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }';
+      const { errors } = await server.post(create, { input: { name } });
+      expect(errors[0]?.extensions).toMatchObject({ path: ['name'] });
+      // Joiners of emoji and Persian, and the flag of Scotland (UTS 51).
+      for (const fine of ['👩‍🎨', 'می‌خواهم', '🏴󠁧󠁢󠁳󠁣󠁴󠁿']) {
+        expect((await server.post(create, { input: { name: fine } })).errors).toEqual([]);
+      }
+    },
+  );
+
   it.each(['"abc"', 'true', '1.5', 'ANY', '9007199254740992'])(
     'names the path of a seed that is none (%s), and every other problem, written in the query too',
     async (seed) => {
@@ -43,7 +114,7 @@ describe('an input that is refused', () => {
     },
   );
 
-  it.each(['\ufffc', '\u{1d159}', '\uffff', '\u0378', '\u2800\u200b'])(
+  it.each(['\ufffc', '\u{1d159}', '\uffff', '\u0378', '\u2800'])(
     'refuses a name of nothing visible: %o',
     async (name) => {
       const create =

@@ -62,7 +62,7 @@ test('previews are wanted until the last viewer leaves, at the pace of the most 
   const { events } = fixture;
   onTestFinished(
     await events.subscribe('runners', (message) => {
-      if (message.type === 'previews-wanted') leases.heard(message);
+      if (message.type === 'previews-wanted') leases.receive(message);
     }),
   );
   const requests = createPreviewRequests(events);
@@ -92,7 +92,7 @@ test('previews are not drawn for a process that has died: its lease ends', async
   const { events } = fixture;
   onTestFinished(
     await events.subscribe('runners', (message) => {
-      if (message.type === 'previews-wanted') leases.heard(message);
+      if (message.type === 'previews-wanted') leases.receive(message);
     }),
   );
   const requests = createPreviewRequests(events);

@@ -8,7 +8,9 @@ import { never, openFixture, type ServiceFixture } from './support/service-fixtu
 
 let fixture: ServiceFixture;
 beforeAll(async () => {
-  fixture = await openFixture({ maxQueued: 5 });
+  fixture = await openFixture({
+    quotas: { maxQueued: 5, maxStoredBytes: null, maxImagesPerDay: null },
+  });
 });
 afterEach(() => fixture.clear());
 afterAll(() => fixture.close());
@@ -142,12 +144,12 @@ test('names every problem of an input at once', async () => {
   const { problems = [] } = (error as DomainError).details;
   expect(problems.map(({ path, code }) => `${path.join('.')} ${code}`)).toEqual([
     'settings.prompt BAD_USER_INPUT',
+    'settings.width BAD_USER_INPUT',
     'settings.steps BAD_USER_INPUT',
     'settings.guidanceScale BAD_USER_INPUT',
+    'settings.sampler BAD_USER_INPUT',
     'settings.seed BAD_USER_INPUT',
     'settings.count BAD_USER_INPUT',
-    'settings.sampler BAD_USER_INPUT',
-    'settings.width BAD_USER_INPUT',
     'clientReference BAD_USER_INPUT',
     'waitSeconds BAD_USER_INPUT',
     'projectId NOT_FOUND',

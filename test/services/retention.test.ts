@@ -42,6 +42,7 @@ describe('the retention of the event log', () => {
     const retention = startRetention({
       client,
       keepSeconds: day,
+      keepAuditDays: 365,
       onError: (error) => expect.unreachable(String(error)),
     });
     await retention.stop();

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { Generation } from '../../src/generated/prisma/client.ts';
 import type { Viewer } from '../../src/services/access/viewer.ts';
-import { decodeEventCursor, encodeEventCursor } from '../../src/services/event-log/cursor.ts';
+import { encodeEventCursor, readEventCursor } from '../../src/services/event-log/cursor.ts';
 import { append } from '../../src/services/event-log/log.ts';
 import { changeStatus } from '../../src/services/generations/transition.ts';
 import { toGlobalId } from '../../src/services/relay/global-id.ts';
@@ -32,7 +32,7 @@ const typesOf = (events: readonly EventView[]) => events.map(({ type }) => type)
 const statesOf = (events: readonly EventView[]) =>
   typesOf(events.filter(({ type }) => type !== 'GenerationProgress'));
 const numbersOf = (viewer: Viewer, events: readonly EventView[]) =>
-  events.map(({ cursor }) => decodeEventCursor(viewer.id, cursor));
+  events.map(({ cursor }) => readEventCursor(viewer.id, cursor));
 const isProgress = ({ type }: EventView) => type === 'GenerationProgress';
 
 test('sends all events of a generation, and ends after the final one', async () => {

@@ -39,7 +39,7 @@ const fileSchema = z.object({
 
 /**
  * Read `text_encoder/` of a model folder.
- * @throws FileUnreadable, FileDamaged, WeightsNotFound, MissingTensor, TensorMismatch
+ * @throws FileUnreadable, FileDamaged, DomainError (MODEL_UNAVAILABLE), TensorMismatch
  */
 export async function openTextEncoder(folder: string): Promise<TextEncoderCheckpoint> {
   const { value: file, stamp } = await readJson(join(folder, 'config.json'), fileSchema);

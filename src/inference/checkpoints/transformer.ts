@@ -70,7 +70,7 @@ const fileSchema = z.object({
 
 /**
  * Read `transformer/` of a model folder, under diffusers' key names or PixArt's own.
- * @throws FileUnreadable, FileDamaged, WeightsNotFound, TensorMismatch
+ * @throws FileUnreadable, FileDamaged, DomainError (MODEL_UNAVAILABLE), TensorMismatch
  */
 export async function openTransformer(folder: string): Promise<Checkpoint<TransformerConfig>> {
   const { value: file, stamp } = await readJson(join(folder, 'config.json'), fileSchema);

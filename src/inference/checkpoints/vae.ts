@@ -34,6 +34,9 @@ const fileSchema = z
     sample_size: count().default(32),
     scaling_factor: z.number().positive().default(0.18215),
     act_fn: z.literal('silu').default('silu'),
+    mid_block_add_attention: z.literal(true).default(true),
+    use_quant_conv: z.literal(true).default(true),
+    use_post_quant_conv: z.literal(true).default(true),
   })
   .refine(
     ({ block_out_channels: channels, norm_num_groups: groups }) =>
@@ -43,7 +46,7 @@ const fileSchema = z
 
 /**
  * Read `vae/` of a model folder.
- * @throws FileUnreadable, FileDamaged, WeightsNotFound
+ * @throws FileUnreadable, FileDamaged, DomainError (MODEL_UNAVAILABLE)
  */
 export async function openVae(folder: string): Promise<Checkpoint<VaeConfig>> {
   const { value: file, stamp } = await readJson(join(folder, 'config.json'), fileSchema);

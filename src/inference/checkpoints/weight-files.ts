@@ -16,13 +16,11 @@ import { readJson } from './json-file.ts';
 export type Stem = 'diffusion_pytorch_model' | 'model';
 
 /** A network's folder without weights that can be used. */
-export class WeightsNotFound extends DomainError {
-  constructor(folder: string, stem: Stem, found: string) {
-    super(
-      'MODEL_UNAVAILABLE',
-      `Expected ${stem}.safetensors or ${stem}.safetensors.index.json in ${folder}, but got ${found}`,
-    );
-  }
+function weightsNotFound(folder: string, stem: Stem, found: string): DomainError {
+  return new DomainError(
+    'MODEL_UNAVAILABLE',
+    `Expected ${stem}.safetensors or ${stem}.safetensors.index.json in ${folder}, but got ${found}`,
+  );
 }
 
 /** Where there are weights in several precisions and none without a name, the first of these counts. */
@@ -33,7 +31,7 @@ const preferred = ['fp32', 'bf16', 'fp16'];
  * `<stem>.safetensors.index.json` names; else those of a variant (`<stem>.fp16.safetensors`,
  * `<stem>.safetensors.index.fp16.json`). Symbolic links are followed, as a Hugging Face cache has them.
  *
- * @throws FileDamaged, FileUnreadable, WeightsNotFound
+ * @throws FileDamaged, FileUnreadable, DomainError (MODEL_UNAVAILABLE)
  */
 export async function openWeights(folder: string, stem: Stem): Promise<Weights> {
   const names = new Set(await readdir(folder).catch(() => []));
@@ -43,7 +41,7 @@ export async function openWeights(folder: string, stem: Stem): Promise<Weights> 
     const index = `${stem}.safetensors.index${variant === '' ? '' : `.${variant}`}.json`;
     if (names.has(index)) return readShards(folder, index);
   }
-  throw new WeightsNotFound(folder, stem, describe([...names]));
+  throw weightsNotFound(folder, stem, describe([...names]));
 }
 
 function variantsOf(names: Iterable<string>, stem: Stem): string[] {
@@ -63,6 +61,8 @@ function describe(names: readonly string[]): string {
   if (pickled !== undefined) {
     return `only ${pickled}, a pickle, which is never opened: save it as .safetensors`;
   }
+  const partial = names.find((name) => /\.(?:incomplete|part|partial|tmp|crdownload)$/.test(name));
+  if (partial !== undefined) return `only ${partial}, a download that did not end`;
   const shard = names.find((name) => name.endsWith('.safetensors'));
   return shard === undefined ? 'neither' : `only ${shard}, and no index that names it`;
 }

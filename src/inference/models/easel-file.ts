@@ -28,14 +28,14 @@ const easelSchema = z.object({
     })
     .partial()
     .optional(),
-  sizes: z.array(sizeSchema).min(1).max(folderLimits.listLength).optional(),
+  sizes: z.array(sizeSchema).min(1).max(folderLimits.sizes).optional(),
   latentRgb: z
     .object({
       matrix: z.array(z.array(z.number()).length(3)).length(4),
       bias: z.array(z.number()).length(3).default([0, 0, 0]),
     })
     .optional(),
-  vocabulary: z.array(shortText()).max(folderLimits.listLength).optional(),
+  vocabulary: z.array(z.string().max(folderLimits.wordLength)).max(folderLimits.words).optional(),
   maxPromptTokens: z.int().min(2).max(4096).optional(),
   /** Name of the folder that has the parts missing here: beside this one, or another among the models. */
   parts: z

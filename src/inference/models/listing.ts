@@ -83,7 +83,7 @@ export async function openCatalog(
     };
   }
 
-  /** One at a time: memory, and who is to blame where the thread ends. */
+  /** One at a time: memory, and which folder it was where the thread ends. */
   function open(found: FoundModel, fingerprint: string): Promise<ModelListing> {
     const listing = opened.then(async () => {
       onOpening({ folder: found.folder, fingerprint });

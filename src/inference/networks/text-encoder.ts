@@ -62,7 +62,7 @@ export async function loadTextEncoder(
   };
 }
 
-/** Checks that the weights have the tensors that the configuration implies. @throws MissingTensor, TensorMismatch */
+/** Checks that the weights have the tensors that the configuration implies. @throws DomainError (MODEL_UNAVAILABLE), TensorMismatch */
 export function checkTextEncoder({ config, weights }: TextEncoderCheckpoint): void {
   layerGroups(weights, config, { plan: defaultPlan, layersPerRun: config.layers });
 }

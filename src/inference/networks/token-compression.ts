@@ -70,20 +70,21 @@ function everyNth(
 export type Grid = { readonly height: number; readonly width: number };
 
 /** A size whose tokens the model's key/value compression cannot take. */
-export class GridIndivisible extends DomainError {
-  constructor({ sampling, scaleFactor }: Compression, { height, width }: Grid) {
-    super(
-      'BAD_USER_INPUT',
-      `Expected a size whose tokens the model's key/value compression (${sampling} by ${scaleFactor}) divides, but got ${width} x ${height} tokens`,
-      { path: ['width'], got: `${width} x ${height}` },
-    );
-  }
+function gridIndivisible(
+  { sampling, scaleFactor }: Compression,
+  { height, width }: Grid,
+): DomainError {
+  return new DomainError(
+    'BAD_USER_INPUT',
+    `Expected a size whose tokens the model's key/value compression (${sampling} by ${scaleFactor}) divides, but got ${width} x ${height} tokens`,
+    { path: ['width'], got: `${width} x ${height}` },
+  );
 }
 
-/** @throws GridIndivisible */
+/** @throws DomainError (BAD_USER_INPUT) */
 export function checkGrid(compression: Compression | null, grid: Grid): void {
   if (compression !== null && !dividesGrid(compression, grid)) {
-    throw new GridIndivisible(compression, grid);
+    throw gridIndivisible(compression, grid);
   }
 }
 

@@ -41,7 +41,7 @@ export type Transformer = {
   condition(caption: Embedding): Promise<Conditioning>;
   /**
    * Predicted noise ε (4, height, width) of each input, in their order.
-   * @throws RangeError, GridIndivisible, EngineFailed, OutOfMemory, FileChanged
+   * @throws RangeError, DomainError (BAD_USER_INPUT), EngineFailed, OutOfMemory, FileChanged
    */
   predict(inputs: readonly TransformerInput[], pause?: Pause): Promise<Float32Array[]>;
   release(): Promise<void>;
@@ -129,7 +129,7 @@ export async function loadTransformer(
   };
 }
 
-/** Checks that the weights have the tensors that the configuration implies. @throws MissingTensor, TensorMismatch */
+/** Checks that the weights have the tensors that the configuration implies. @throws DomainError (MODEL_UNAVAILABLE), TensorMismatch */
 export function checkTransformer({ config, weights }: Checkpoint<TransformerConfig>): void {
   graphsOf(weights, config, defaultPlan);
 }

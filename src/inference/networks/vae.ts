@@ -115,7 +115,7 @@ export async function loadVae(
   };
 }
 
-/** Checks that the weights have the tensors that the configuration implies. @throws MissingTensor, TensorMismatch */
+/** Checks that the weights have the tensors that the configuration implies. @throws DomainError (MODEL_UNAVAILABLE), TensorMismatch */
 export function checkVae({ config, weights }: Checkpoint<VaeConfig>): void {
   decoderGraph(weights, config, defaultPlan);
 }

@@ -106,7 +106,7 @@ export class GraphBuilder {
    * A tensor of the weights, in single precision (cast in the graph where the file has another).
    * `rows` takes a range of the first axis; `as` gives the same bytes another shape.
    *
-   * @throws TensorMismatch where the file's shape is not the expected one; MissingTensor
+   * @throws TensorMismatch where the file's shape is not the expected one; DomainError (MODEL_UNAVAILABLE)
    */
   weight(
     name: string,

@@ -25,12 +25,15 @@ export const folderLimits = {
   replacementBytes: 64,
   /** UTF-16 code units that a character map makes of a prompt; NFKC 144,000 of the longest one. */
   normalizedLength: 200_000,
-  /** Characters of `title` and `license` in `easel.json`, and of a word of its `vocabulary`. */
+  /** Characters of `title` and `license` in `easel.json`. */
   titleLength: 200,
   /** Characters of `description` in `easel.json`. */
   descriptionLength: 10_000,
-  /** Words of `vocabulary`, and entries of `sizes`, in `easel.json`. */
-  listLength: 10_000,
+  /** Words of `vocabulary` in `easel.json`, and characters of each. */
+  words: 2_000,
+  wordLength: 50,
+  /** Entries of `sizes` in `easel.json`; the official models have some 40. */
+  sizes: 200,
   /** Files of one folder that are looked at to see whether it has changed. */
   filesWatched: 1_000,
   /** Milliseconds for reading a folder: its configurations and the headers of its weights. */

@@ -54,6 +54,13 @@ async function readHeader(file: string, { handle, size }: OpenFile): Promise<Buf
   await handle.read(start, 0, start.length, 0);
   const content = describeContent(start);
   if (content !== null) throw new FileUnreadable(file, `it is ${content}`);
+  if (/^\s*\{\s*"/.test(start.toString('latin1'))) {
+    const text = start.toString('utf8').slice(0, 100).trim();
+    throw new FileUnreadable(
+      file,
+      `it is JSON, such as a server sends in place of a file: ${text}`,
+    );
+  }
   if (size < 8) {
     throw new FileDamaged(file, `Expected a header length of 8 bytes, but got ${size} bytes`);
   }

@@ -6,7 +6,7 @@ import { countElements, type SafetensorsHeader, type TensorEntry } from './safet
 /** The tensors of one network, read from the headers of their files; no data is read. */
 export type Weights = {
   has(name: string): boolean;
-  /** `expected`: the shape that the network needs, for weights that are made to measure. @throws MissingTensor */
+  /** `expected`: the shape that the network needs, for weights that are made to measure. @throws DomainError (MODEL_UNAVAILABLE) */
   entry(name: string, expected?: readonly number[]): TensorEntry;
   names(): string[];
   /** The files that the tensors lie in. */
@@ -19,10 +19,11 @@ export type Weights = {
 };
 
 /** The weights do not hold a tensor that the network needs. */
-export class MissingTensor extends DomainError {
-  constructor(name: string, root: string) {
-    super('MODEL_UNAVAILABLE', `Expected the tensor ${name} in ${root}, but it is not there`);
-  }
+function missingTensor(name: string, root: string): DomainError {
+  return new DomainError(
+    'MODEL_UNAVAILABLE',
+    `Expected the tensor ${name} in ${root}, but it is not there`,
+  );
 }
 
 /** A tensor has another shape or dtype than the configuration implies. */
@@ -54,7 +55,7 @@ export function weightsOf(
     has: (name) => entries.has(name),
     entry(name) {
       const found = entries.get(name);
-      if (found === undefined) throw new MissingTensor(name, root);
+      if (found === undefined) throw missingTensor(name, root);
       return found;
     },
     names: () => [...entries.keys()],

@@ -173,19 +173,17 @@ export function samplersLike(sampler: Sampler): Sampler[] {
 }
 
 /** A scheduler class without a sampler here. */
-export class SchedulerUnsupported extends DomainError {
-  constructor(got: string) {
-    const known = new Set(samplerNames.flatMap((name) => classNames(name)));
-    super(
-      'MODEL_UNAVAILABLE',
-      `Expected a scheduler of class ${[...known].join(' or ')}, but got ${got}`,
-    );
-  }
+function schedulerUnsupported(got: string): DomainError {
+  const known = new Set(samplerNames.flatMap((name) => classNames(name)));
+  return new DomainError(
+    'MODEL_UNAVAILABLE',
+    `Expected a scheduler of class ${[...known].join(' or ')}, but got ${got}`,
+  );
 }
 
 /**
  * The sampler that a model's scheduler stands for, and its noise schedule.
- * @throws SchedulerUnsupported, ScheduleUnsupported
+ * @throws DomainError (MODEL_UNAVAILABLE), ScheduleUnsupported
  */
 export function samplerOf(scheduler: SchedulerCheckpoint): { name: Sampler; schedule: Schedule } {
   let refusal: unknown;
@@ -199,7 +197,7 @@ export function samplerOf(scheduler: SchedulerCheckpoint): { name: Sampler; sche
     }
   }
   if (refusal !== undefined) throw refusal;
-  throw new SchedulerUnsupported(scheduler.className);
+  throw schedulerUnsupported(scheduler.className);
 }
 
 function schedulersOf(name: Sampler): readonly SchedulerClass[] {

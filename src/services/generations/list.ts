@@ -9,9 +9,15 @@ import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
-import { checkFilter, escapeLike } from '../input/text.ts';
-import { requireRowId } from '../relay/global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
+import { escapeLike, filterProblems } from '../input/text.ts';
+import { idProblems, requireRowId } from '../relay/global-id.ts';
+import {
+  type Connection,
+  type Order,
+  type PageArgs,
+  pageProblems,
+  paginate,
+} from '../relay/pagination.ts';
 
 export type GenerationFilter = {
   readonly status?: readonly GenerationStatus[] | null;
@@ -40,6 +46,12 @@ export function page(
   viewer: Viewer,
   { projectId, filter, order, args }: GenerationList,
 ): Promise<Connection<Generation>> {
+  refuse([
+    ...pageProblems(args, order),
+    ...idProblems('Project', projectId, ['projectId']),
+    ...filterProblems(filter, ['search', 'model', 'clientReference'], limits.promptCharacters.max),
+    ...numberProblems(['filter', 'seed'], filter.seed, limits.seed),
+  ]);
   const where = ownedBy(viewer, projectId, filter);
   return paginate<GenerationOrder['field'], Generation, Prisma.GenerationWhereInput>(args, {
     order,
@@ -55,11 +67,9 @@ function ownedBy(
   filter: GenerationFilter,
 ): Prisma.GenerationWhereInput {
   const { status, kind, search, createdAfter, createdBefore } = filter;
-  checkFilter(filter, ['search', 'model', 'clientReference'], limits.promptCharacters.max);
-  refuse(numberProblems(['filter', 'seed'], filter.seed, limits.seed));
   return {
     ownerId: viewer.id,
-    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId, ['projectId']) }),
+    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId) }),
     trashedAt: filter.trashed ? { not: null } : null,
     ...(status ? { status: { in: [...status] } } : {}),
     ...(kind ? { kind: { in: [...kind] } } : {}),

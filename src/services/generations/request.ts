@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { BadInput, DomainError, type Mismatch } from '../../errors.ts';
+import { BadInput, type Mismatch } from '../../errors.ts';
 import type { Generation, Prisma } from '../../generated/prisma/client.ts';
 import type { AskedSettings, ModelDescription } from '../../inference/request.ts';
-import type { Viewer } from '../access/viewer.ts';
+import { checkQuotas, type Quotas } from '../access/quotas.ts';
+import { keyIdOf, type Viewer } from '../access/viewer.ts';
 import { type ChangeDeps, change } from '../event-log/change.ts';
 import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
@@ -28,28 +29,17 @@ export type GenerateInput = {
 
 export type GenerateAnswer = { readonly generation: Generation; readonly replayed: boolean };
 
-export class QueueFull extends DomainError {
-  constructor(max: number) {
-    super(
-      'QUEUE_FULL',
-      `Expected fewer than ${max} generations of yours to be waiting, but got ${max}: wait until one starts`,
-      { max, got: max, retryAfter: 5 },
-    );
-  }
-}
-
 export type RequestDeps = ChangeDeps & {
   /** As their folders are now; read at each request. */
   readonly listModels: () => Promise<readonly ModelDescription[]>;
   readonly defaultModel: string;
-  /** Generations of one user that may wait at once. */
-  readonly maxQueued: number;
+  readonly quotas: Quotas;
 };
 
 /**
  * Checks everything, queues, and tells the runners.
  * @throws BadInput with all problems of the input (BAD_USER_INPUT, MODEL_UNAVAILABLE, NOT_FOUND of the project,
- * IDEMPOTENCY_CONFLICT), QueueFull
+ * IDEMPOTENCY_CONFLICT), DomainError QUEUE_FULL, QUOTA_EXCEEDED
  */
 export async function request(
   deps: RequestDeps,
@@ -74,11 +64,13 @@ export async function request(
       return { generation: earlier, replayed: true };
     }
     refuse([...problems, ...(await projectProblems(tx, viewer, project))]);
-    await checkRoom(tx, viewer, deps.maxQueued);
+    const columns = columnsOf(completeSettings(settings, models));
+    await checkQuotas(tx, deps.quotas, { ownerId: viewer.id, count: columns.count });
     const generation = await tx.generation.create({
       data: {
-        ...columnsOf(completeSettings(settings, models)),
+        ...columns,
         ownerId: viewer.id,
+        apiKeyId: keyIdOf(viewer),
         projectId: project.id ?? '',
         priority: priorities.indexOf(input.priority ?? 'NORMAL'),
         clientReference: input.clientReference ?? null,
@@ -150,15 +142,6 @@ async function projectProblems(
     if (await tx.project.findUnique({ where, select: { id: true } })) return [];
   }
   return [{ path: ['projectId'], code: 'NOT_FOUND', expected: 'the id of a project', got: named }];
-}
-
-async function checkRoom(
-  tx: Prisma.TransactionClient,
-  viewer: Viewer,
-  maxQueued: number,
-): Promise<void> {
-  const waiting = await tx.generation.count({ where: { ownerId: viewer.id, status: 'QUEUED' } });
-  if (waiting >= maxQueued) throw new QueueFull(maxQueued);
 }
 
 /** Of what was asked for: order, and the ways to leave something out, make no difference; nor does waiting. */

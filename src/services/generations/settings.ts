@@ -33,34 +33,55 @@ export type Models = {
 /** Everything that is wrong with the settings, at most one problem for each of them. */
 export function settingsProblems(input: AskedSettings, models: Models): Mismatch[] {
   const alone = settingNames.flatMap((name) => problemsOf(name, input[name]));
-  const paths = new Set(alone.map(({ path }) => path.join('.')));
-  const together = [...guidanceProblems(input), ...modelProblems(input, models)];
-  return [...alone, ...together.filter(({ path }) => !paths.has(path.join('.')))];
+  const isAlone = ({ path }: Mismatch) => alone.some((other) => isSamePath(path, other.path));
+  // Several settings together may leave less than each one by itself, but a side out of its range is nothing to snap.
+  const together = [
+    ...guidanceProblems(input),
+    ...seedProblems(input),
+    ...modelProblems(input, models),
+  ].filter((problem) => !isSide(problem) || !isAlone(problem));
+  const isTogether = ({ path }: Mismatch) => together.some((other) => isSamePath(path, other.path));
+  const all = [...alone.filter((problem) => !isTogether(problem)), ...together];
+  return settingNames.flatMap((name) => all.filter(({ path }) => path[1] === name));
+}
+
+function isSamePath(a: readonly string[], b: readonly string[]): boolean {
+  return a.join('.') === b.join('.');
+}
+
+function isSide({ path }: Mismatch): boolean {
+  return path.at(-1) === 'width' || path.at(-1) === 'height';
 }
 
 function guidanceProblems({ guidanceStart, guidanceEnd }: AskedSettings): Mismatch[] {
   const start = guidanceStart ?? fixed('guidanceStart');
+  if (problemsOf('guidanceStart', start).length > 0) return []; // Nothing to compare with.
   const end = guidanceEnd ?? fixed('guidanceEnd');
   const hint = ', not below guidanceStart';
   return numberProblems(at('guidanceEnd'), end, { min: start, max: 1 }, { whole: false, hint });
 }
 
-/** What only the model can say: whether there is one, and its samplers, steps and sizes. */
+/** What depends on the model: whether there is one, its samplers, steps and sizes. */
 function modelProblems(input: AskedSettings, { models, defaultModel }: Models): Mismatch[] {
   const name = input.model ?? defaultModel;
   const model = models.find((known) => known.name === name);
-  if (model === undefined) {
-    return [{ path: at('model'), expected: `one of ${namesOf(models)}`, got: name }];
+  if (!model?.available) {
+    const problem = model ? unusable(model) : unknown(name, models);
+    // The rest is found out as far as the model does not matter.
+    return [problem, ...stepsProblems(input, samplerNamed(input)), ...sideProblems(input)];
   }
-  if (!model.available) return [unusable(model)];
   const sampler = samplerOf(input, model);
-  const hint = ` with ${sampler}`;
+  const sides = sideProblems(askedSize(input, model), input.exactSize);
   return [
     ...samplerProblems(sampler, model),
-    ...numberProblems(at('steps'), input.steps, samplers[sampler].steps, { hint }),
-    ...sizeProblems(input, model),
-    ...seedProblems(input),
+    ...stepsProblems(input, sampler),
+    ...(sides.length > 0 ? sides : areaProblems(input, model)),
   ];
+}
+
+function stepsProblems({ steps }: AskedSettings, sampler: Sampler | undefined): Mismatch[] {
+  if (sampler === undefined) return [];
+  return numberProblems(at('steps'), steps, samplers[sampler].steps, { hint: ` with ${sampler}` });
 }
 
 /**
@@ -119,9 +140,16 @@ function unusable({ name, unavailableReason }: ModelDescription): Mismatch {
   return { path: at('model'), code: 'MODEL_UNAVAILABLE', expected: 'a usable model', got };
 }
 
+function unknown(name: string, models: readonly ModelDescription[]): Mismatch {
+  return { path: at('model'), expected: `one of ${namesOf(models)}`, got: name };
+}
+
+function samplerNamed(input: AskedSettings): Sampler | undefined {
+  return samplerNames.find((name) => name === input.sampler);
+}
+
 function samplerOf(input: AskedSettings, model: ModelDescription): Sampler {
-  const usual = model.defaults?.sampler ?? fixed('sampler');
-  return samplerNames.find((name) => name === input.sampler) ?? usual;
+  return samplerNamed(input) ?? model.defaults?.sampler ?? fixed('sampler');
 }
 
 function samplerProblems(sampler: Sampler, model: ModelDescription): Mismatch[] {
@@ -130,14 +158,22 @@ function samplerProblems(sampler: Sampler, model: ModelDescription): Mismatch[] 
   return [{ path: at('sampler'), expected, got: sampler }];
 }
 
-function sizeProblems(input: AskedSettings, model: ModelDescription): Mismatch[] {
+/** Of the sides that are given. */
+function sideProblems(
+  size: Pick<AskedSettings, 'width' | 'height' | 'exactSize'>,
+  isExact = size.exactSize,
+): Mismatch[] {
+  if (!isExact) return [];
+  const expected = `a multiple of ${sizeMultiple} with exactSize`;
+  return (['width', 'height'] as const).flatMap((side) => {
+    const got = size[side];
+    return got == null || got % sizeMultiple === 0 ? [] : [{ path: at(side), expected, got }];
+  });
+}
+
+function areaProblems(input: AskedSettings, model: ModelDescription): Mismatch[] {
   if (!input.exactSize) return [];
   const size = askedSize(input, model);
-  const sides = (['width', 'height'] as const).filter((side) => size[side] % sizeMultiple !== 0);
-  if (sides.length > 0) {
-    const expected = `a multiple of ${sizeMultiple} with exactSize`;
-    return sides.map((side) => ({ path: at(side), expected, got: size[side] }));
-  }
   const largest = Math.max(...model.sizes.map(({ width, height }) => width * height));
   const max = exactSizeFactor * largest;
   const pixels = size.width * size.height;
@@ -150,8 +186,11 @@ function sizeProblems(input: AskedSettings, model: ModelDescription): Mismatch[]
 /** Image i has the seed plus i, which must be a seed, too. */
 function seedProblems({ seed, count }: AskedSettings): Mismatch[] {
   const images = count ?? fixed('count');
+  if (problemsOf('count', images).length > 0) return []; // Nothing to count with.
   const range = { ...limits.seed, max: limits.seed.max - (images - 1) };
-  return numberProblems(at('seed'), seed, range, { hint: ` for ${images} images` });
+  return numberProblems(at('seed'), seed, range, {
+    hint: images === 1 ? ' (left out: a random one)' : ` for ${images} images`,
+  });
 }
 
 function askedSize(input: AskedSettings, { defaults, sizes }: ModelDescription): Size {

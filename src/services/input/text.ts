@@ -1,5 +1,4 @@
 import type { Mismatch } from '../../errors.ts';
-import { refuse } from './problems.ts';
 
 /** In characters: UTF-16 code units, as `length` in JavaScript and `maxlength` in HTML count them. */
 export type TextLimit = { readonly min: number; readonly max: number };
@@ -12,8 +11,13 @@ const unstorable = /\0|\p{Surrogate}/u;
  */
 const invisible =
   /[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cf}\p{Cn}\u2800\ufffc\u{1d159}]/gu;
-/** Controls, and what turns the direction of the text around it (Unicode Standard Annex 9). */
-const misleading = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+/**
+ * Controls, ends of lines and paragraphs, and what turns the direction of the text around it (Unicode Standard Annex 9); also
+ * what shows nothing and joins nothing, so that two names would look the same. The joiners are not among them: emoji and
+ * Persian need them. Tags are letters of a flag (Unicode Technical Standard 51) or nothing.
+ */
+const misleading =
+  /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|(?<!\u{1f3f4}[\u{e0020}-\u{e007e}]*)[\u{e0000}-\u{e007f}]/u;
 
 /** Length, and what can be stored. What is left out passes. */
 export function textProblems(
@@ -58,7 +62,7 @@ export function referenceProblems(
   const found = misleading.exec(reference)?.[0];
   if (found === undefined) return [];
   const got = { phrase: escapeInvisible(found) };
-  return [{ path, expected: 'no control or direction characters', got }];
+  return [{ path, expected: 'no control, direction or invisible characters', got }];
 }
 
 /** As `\u{200b}`: it would show nothing in a message. */
@@ -68,16 +72,13 @@ function escapeInvisible(text: string): string {
     .replace(invisible, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
-/**
- * The texts of a list's filter, before the database sees them; what is left out passes.
- * @throws BadInput
- */
-export function checkFilter<Name extends string>(
+/** Of the texts of a list's filter, before the database sees them; what is left out passes. */
+export function filterProblems<Name extends string>(
   filter: { readonly [name in Name]?: string | null },
   names: readonly Name[],
   max: number,
-): void {
-  refuse(names.flatMap((name) => textProblems(['filter', name], filter[name], { min: 0, max })));
+): Mismatch[] {
+  return names.flatMap((name) => textProblems(['filter', name], filter[name], { min: 0, max }));
 }
 
 /** For `contains` and its like, where the database reads % and _ as wildcards. */

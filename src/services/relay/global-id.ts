@@ -1,7 +1,7 @@
-import { clipped, DomainError } from '../../errors.ts';
+import { clipped, DomainError, type Mismatch } from '../../errors.ts';
 
 /** What `node` can find, by the names of their GraphQL types. */
-export const nodeTypes = ['Project', 'Generation', 'Asset', 'User', 'Model'] as const;
+export const nodeTypes = ['Project', 'Generation', 'Asset', 'User', 'Model', 'ApiKey'] as const;
 export type NodeType = (typeof nodeTypes)[number];
 
 /** "Not yours" and "not there" are one answer. */
@@ -58,6 +58,16 @@ export function requireRowId(
 
 /** With its article, for messages: `a project`, `an asset`. */
 export function nameOf(type: NodeType): string {
-  const noun = type.toLowerCase();
-  return `${/^[aeiou]/.test(noun) && noun !== 'user' ? 'an' : 'a'} ${noun}`;
+  const noun = type === 'ApiKey' ? 'API key' : type.toLowerCase();
+  return `${/^[aeiou]/i.test(noun) && noun !== 'user' ? 'an' : 'a'} ${noun}`;
+}
+
+/** Where an id is given that is none of this type. */
+export function idProblems(
+  type: NodeType,
+  globalId: string | null | undefined,
+  path: readonly string[],
+): Mismatch[] {
+  if (globalId == null || rowIdOf(type, globalId) !== null) return [];
+  return [{ path, code: 'NOT_FOUND', expected: `the id of ${nameOf(type)}`, got: globalId }];
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { BadInput } from '../../errors.ts';
+import type { Mismatch } from '../../errors.ts';
+import { refuse } from '../input/problems.ts';
 import { isUuid } from './global-id.ts';
 import { pageSize } from './limits.ts';
 
@@ -49,6 +50,7 @@ export type Keyset<Where> = {
 /**
  * One page of a list by keyset pagination, in one query that asks for one row more than the page has. Rows that are inserted
  * between two requests make none repeat or vanish, and page 10,000 costs what page 1 does.
+ * @throws BadInput with `pageProblems`
  */
 export async function paginate<
   Field extends string,
@@ -63,10 +65,12 @@ export async function paginate<
   },
 ): Promise<Connection<Row>> {
   const { order } = list;
-  const { size, isBackward } = readSize(args);
+  refuse(pageProblems(args, order));
+  const isBackward = args.last != null;
+  const size = args.last ?? args.first ?? pageSize.default;
   const direction = isBackward ? opposite(order.direction) : order.direction;
-  const after = readCursor('after', args.after, order);
-  const before = readCursor('before', args.before, order);
+  const after = readCursor(args.after, order);
+  const before = readCursor(args.before, order);
   const found = await list.find({
     where: [
       ...(after ? [beyond<Where>(order.field, order.direction, after)] : []),
@@ -93,27 +97,34 @@ export async function paginate<
   };
 }
 
-function readSize({ first, last }: PageArgs): { size: number; isBackward: boolean } {
+/** Everything that is wrong with the arguments of a list in this order. */
+export function pageProblems(args: PageArgs, order: Order<string>): Mismatch[] {
+  return [
+    ...sizeProblems(args),
+    ...cursorProblems('after', args.after, order),
+    ...cursorProblems('before', args.before, order),
+  ];
+}
+
+function sizeProblems({ first, last }: PageArgs): Mismatch[] {
   if (first != null && last != null) {
-    throw new BadInput({
-      path: ['last'],
-      expected: 'one of first and last',
-      got: { phrase: 'both' },
-    });
+    return [{ path: ['last'], expected: 'one of first and last', got: { phrase: 'both' } }];
   }
-  const name = last != null ? 'last' : 'first';
-  const size = last ?? first ?? pageSize.default;
-  if (!Number.isInteger(size) || size < pageSize.min || size > pageSize.max) {
-    const { min, max } = pageSize;
-    throw new BadInput({
-      path: [name],
-      expected: `a number from ${min} to ${max}`,
-      got: size,
-      min,
-      max,
-    });
-  }
-  return { size, isBackward: name === 'last' };
+  const { min, max } = pageSize;
+  const got = last ?? first ?? pageSize.default;
+  if (Number.isInteger(got) && got >= min && got <= max) return [];
+  const path = [last != null ? 'last' : 'first'];
+  return [{ path, expected: `a number from ${min} to ${max}`, got, min, max }];
+}
+
+function cursorProblems(
+  name: 'after' | 'before',
+  cursor: string | null | undefined,
+  order: Order<string>,
+): Mismatch[] {
+  if (cursor == null || readCursor(cursor, order) !== null) return [];
+  const expected = `a cursor of a list ordered by ${order.field} ${order.direction}`;
+  return [{ path: [name], code: 'BAD_CURSOR', expected, got: cursor }];
 }
 
 /**
@@ -148,26 +159,18 @@ function writeCursor<Field extends string>(
   return Buffer.from(JSON.stringify([field, direction, written, row.id])).toString('base64url');
 }
 
+/** Null for what is no cursor of such a list. */
 function readCursor(
-  name: 'after' | 'before',
   cursor: string | null | undefined,
   { field, direction }: Order<string>,
 ): Position | null {
   if (cursor == null) return null;
   const parsed = cursorShape.safeParse(parseJson(cursor));
-  const bad = new BadInput({
-    path: [name],
-    code: 'BAD_CURSOR',
-    expected: `a cursor of a list ordered by ${field} ${direction}`,
-    got: cursor,
-  });
-  if (!parsed.success) throw bad;
+  if (!parsed.success) return null;
   const [cursorField, cursorDirection, value, id] = parsed.data;
   const fits = cursorField === field && cursorDirection === direction;
   const isClean = typeof value === 'number' || !/\0|\p{Surrogate}/u.test(value);
-  if (!fits || !isClean || (typeof value === 'number') !== isTime(field)) {
-    throw bad;
-  }
+  if (!fits || !isClean || (typeof value === 'number') !== isTime(field)) return null;
   return { value: typeof value === 'number' ? new Date(value) : value, id };
 }
 

@@ -9,7 +9,7 @@ export type Covered = {
 
 export type PreviewLeases = {
   /** Takes, renews or ends a lease. */
-  heard(message: PreviewsWantedMessage): void;
+  receive(message: PreviewsWantedMessage): void;
   /** Least number of milliseconds between two frames that a viewer wants; null where none wants any. */
   everyMsFor(generation: Covered): number | null;
   /** Called after each change, the end of a lease included. */
@@ -38,7 +38,7 @@ export function createPreviewLeases(): PreviewLeases {
     if (leases.delete(key)) changed();
   };
   return {
-    heard({ subscriberId, scope, everyMs, leaseMs }) {
+    receive({ subscriberId, scope, everyMs, leaseMs }) {
       const key = `${subscriberId} ${scope.type} ${scope.id}`;
       if (everyMs === null) {
         end(key);

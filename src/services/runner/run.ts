@@ -47,7 +47,7 @@ export type Runner = {
 /** Why a run is stopped, where it is not for a fault. */
 type Reason = 'canceled' | 'lost' | 'stopping';
 
-/** Claims what waits, and draws it, until it is stopped. */
+/** Claims what waits, and generates its images, until it is stopped. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   if (options.alone) await recoverAll(options);
   const runner = new GenerationRunner(options);
@@ -99,7 +99,7 @@ class GenerationRunner implements Runner {
     this.#unsubscribe = await this.#options.events.subscribe('runners', (message) => {
       if (message.type === 'queued') this.#claimSoon();
       if (message.type === 'canceled') this.#stopRun(message.generationId, 'canceled');
-      if (message.type === 'previews-wanted') this.#previews.heard(message);
+      if (message.type === 'previews-wanted') this.#previews.receive(message);
     });
     this.#options.events.publish('progress', { type: 'runner-started' });
     this.#timer = setInterval(() => this.#tick(), this.#claimant.leaseMs / 3);

@@ -31,7 +31,7 @@ type Owner = {
 /**
  * All subscribers of this process behind one subscription per owner, each found by its scope. Messages can get
  * lost: a change may be committed by a database that dies before it answers, and then nobody announces it. So
- * while there are listeners, the log's numbers are compared with those heard of: one query for all, every few
+ * while there are listeners, the log's numbers are compared with those received: one query for all, every few
  * seconds.
  */
 export async function startFanOut({

@@ -13,17 +13,17 @@ export type LiveProgress = {
   readonly estimatedFinishAt: Date | null;
 };
 
-/** What this process has heard from the runners of all processes. Memory only, and lost without harm. */
+/** What this process has received from the runners of all processes. Memory only, and lost without harm. */
 export type Live = {
-  /** Null where no runner was heard of that works on it now. */
+  /** Null where no runner has reported that it works on it now. */
   progress(generationId: string): LiveProgress | null;
-  /** The most that was heard of, also when its run has ended; 0 where nothing was. */
+  /** The most that was reported, also when its run has ended; 0 where nothing was. */
   finishedSteps(generationId: string): number;
   /** When all that runs is thought to be done, in milliseconds since 1970. */
   busyUntil(): number;
   /** The newest frame of every image that is not stored yet, where a viewer of this process wanted frames. */
   latestFrames(generationId: string): ImagePreview[];
-  heardFrame(message: FrameMessage): void;
+  receiveFrame(message: FrameMessage): void;
   close(): void;
 };
 
@@ -98,7 +98,7 @@ export async function startLive(
       return Math.max(Date.now(), ...ends);
     },
     latestFrames: (generationId) => [...(frames.get(generationId)?.values() ?? [])],
-    heardFrame({ generationId, index, step, frame, imageSide }) {
+    receiveFrame({ generationId, index, step, frame, imageSide }) {
       const known = frames.get(generationId) ?? new Map<number, ImagePreview>();
       frames.set(generationId, known.set(index, { index, step, frame, imageSide }));
     },

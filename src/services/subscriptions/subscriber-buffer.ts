@@ -16,8 +16,8 @@ const jitterMs = 5;
  * frames the newest wins. So it holds as much after a thousand steps as after one.
  */
 export type SubscriberBuffer = Listener & {
-  /** Number of the last state change that was heard of. */
-  readonly heard: number;
+  /** Number of the last state change that was received. */
+  readonly latest: number;
   /** Everything new, oldest generation first; frames that come too soon for this viewer stay. */
   take(): Pending[];
   /** Drops what a run did up to `until`: the generation does not run any more. */
@@ -29,7 +29,7 @@ export type SubscriberBuffer = Listener & {
 
 /** `everyMs` null: no frames. */
 export function createSubscriberBuffer(everyMs: number | null): SubscriberBuffer {
-  let heard = 0;
+  let latest = 0;
   let isAwake = false;
   let wakeSleeper = () => {};
   const progress = new Map<string, ProgressMessage>();
@@ -55,11 +55,11 @@ export function createSubscriberBuffer(everyMs: number | null): SubscriberBuffer
     return due.map(({ index, step, frame, imageSide }) => ({ index, step, frame, imageSide }));
   };
   return {
-    get heard() {
-      return heard;
+    get latest() {
+      return latest;
     },
     logged(number) {
-      heard = Math.max(heard, number);
+      latest = Math.max(latest, number);
       wake();
     },
     progress(message) {

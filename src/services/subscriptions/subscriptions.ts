@@ -1,13 +1,15 @@
+import type { Mismatch } from '../../errors.ts';
 import type { Events, Scope } from '../../events/events.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { eventCursorProblems } from '../event-log/cursor.ts';
 import { createLogReader } from '../event-log/log.ts';
 import { createEstimate } from '../generations/estimate.ts';
-import { mustFind } from '../generations/find.ts';
+import { find } from '../generations/find.ts';
 import type { Queue } from '../generations/queue.ts';
 import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
-import { NotFound, requireRowId } from '../relay/global-id.ts';
+import { rowIdOf } from '../relay/global-id.ts';
 import { startFanOut } from './fan-out.ts';
 import { createFrameEncoder, type PreviewOptions, type PreviewView } from './frames.ts';
 import { createLatestPreviews } from './latest-previews.ts';
@@ -24,6 +26,7 @@ export type SubscriptionsOptions = {
   readonly queue: Queue;
   /** Requests of all users that may wait for their end at once. */
   readonly maxOpenWaits: number;
+  readonly maxOpenWaitsPerUser: number;
 };
 
 /** What is watched: listens to the runners, also to those of the same process. */
@@ -56,42 +59,43 @@ export type Subscriptions = {
 };
 
 export async function startSubscriptions(options: SubscriptionsOptions): Promise<Subscriptions> {
-  const { client, events, queue, maxOpenWaits } = options;
+  const { client, events, queue, maxOpenWaits, maxOpenWaitsPerUser } = options;
   const estimate = createEstimate();
   const frames = createFrameEncoder();
   const previewRequests = createPreviewRequests(events);
   const live = await startLive(events, { estimate, onRunnerStarted: previewRequests.renew });
-  const fanOut = await startFanOut({ client, events, onFrame: live.heardFrame });
+  const fanOut = await startFanOut({ client, events, onFrame: live.receiveFrame });
   const states = createStates({ client, queue, live, estimate });
   const latest = createLatestPreviews({ fanOut, frames, live, previewRequests });
   const readLog = createLogReader(client);
   const deps = { client, readLog, fanOut, previewRequests, live, states, estimate, frames };
-  const watchScope = (
-    viewer: Viewer,
-    scope: Scope,
-    watching: WatchOptions,
-    signal: AbortSignal,
-  ) => {
-    checkPreviews(watching.asked ?? watching.previews);
-    return watch(deps, viewer, { scope, options: watching, signal });
-  };
+  const watchScope = (viewer: Viewer, scope: Scope, options: WatchOptions, signal: AbortSignal) =>
+    watch(deps, viewer, { scope, options, signal });
   return {
     states,
-    waits: createWaits({ client, fanOut, maxOpenWaits }),
+    waits: createWaits({ client, fanOut, maxOpenWaits, maxOpenWaitsPerUser }),
     get framesEncoded() {
       return frames.framesEncoded;
     },
     async watchGeneration(viewer, globalId, watching, signal) {
-      const { id } = await mustFind(client, viewer, globalId);
-      return watchScope(viewer, { type: 'generation', id }, watching, signal);
+      const found = await find(client, viewer, globalId);
+      refuse([
+        ...missingProblems('a generation', ['id'], found, globalId),
+        ...watchProblems(viewer, watching),
+      ]);
+      return watchScope(viewer, { type: 'generation', id: found!.id }, watching, signal);
     },
     async watchProject(viewer, globalId, watching, signal) {
-      const id = requireRowId('Project', globalId, ['projectId']);
-      const project = await client.project.findUnique({ where: { id, ownerId: viewer.id } });
-      if (project === null) throw new NotFound('a project', globalId, ['projectId']);
-      return watchScope(viewer, { type: 'project', id }, watching, signal);
+      const id = rowIdOf('Project', globalId);
+      const found = id && (await client.project.findUnique({ where: { id, ownerId: viewer.id } }));
+      refuse([
+        ...missingProblems('a project', ['projectId'], found, globalId),
+        ...watchProblems(viewer, watching),
+      ]);
+      return watchScope(viewer, { type: 'project', id: id! }, watching, signal);
     },
     async watchViewer(viewer, watching, signal) {
+      refuse(watchProblems(viewer, watching));
       return watchScope(viewer, { type: 'owner', id: viewer.id }, watching, signal);
     },
     async latestPreviews(viewer, generation, wanted) {
@@ -107,10 +111,21 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
   };
 }
 
-function checkPreviews(previews: PreviewOptions | null): void {
-  if (previews === null) return;
-  refuse([
-    ...numberProblems(['preview', 'everyMs'], previews.everyMs, previewLimits.everyMs),
-    ...numberProblems(['preview', 'maxSize'], previews.maxSize, previewLimits.maxSize),
-  ]);
+/** "Not yours" and "not there" are one answer. */
+function missingProblems(
+  what: string,
+  path: readonly string[],
+  found: unknown,
+  got: string,
+): Mismatch[] {
+  return found ? [] : [{ path, code: 'NOT_FOUND', expected: `the id of ${what}`, got }];
+}
+
+function watchProblems(viewer: Viewer, { asked, previews, after }: WatchOptions): Mismatch[] {
+  const options = asked ?? previews;
+  return [
+    ...eventCursorProblems(viewer.id, after),
+    ...numberProblems(['preview', 'everyMs'], options?.everyMs, previewLimits.everyMs),
+    ...numberProblems(['preview', 'maxSize'], options?.maxSize, previewLimits.maxSize),
+  ];
 }

@@ -68,7 +68,7 @@ export type ViewDeps = {
 /** An event without its place in the log, which `watch` knows. */
 export type EventBody<View = EventView> = View extends unknown ? Omit<View, 'cursor'> : never;
 
-/** What events say: made of log entries, of rows as they stand, and of progress that was heard of. */
+/** What events say: made of log entries, of rows as they stand, and of progress that was received. */
 export type Views = {
   /** Null for types that this program does not know: a newer one may have written them. */
   ofEvent(event: Event): Promise<EventBody | null>;

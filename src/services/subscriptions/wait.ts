@@ -11,7 +11,12 @@ export type Waits = {
    */
   until<Made extends { readonly generation: Generation }>(
     make: () => Promise<Made>,
-    wait: { readonly seconds: number; readonly signal: AbortSignal },
+    wait: {
+      readonly seconds: number;
+      readonly signal: AbortSignal;
+      /** Row id of the user who waits. */
+      readonly ownerId: string;
+    },
   ): Promise<Made>;
 };
 
@@ -19,27 +24,32 @@ export function createWaits(deps: {
   readonly client: PrismaClient;
   readonly fanOut: FanOut;
   readonly maxOpenWaits: number;
+  readonly maxOpenWaitsPerUser: number;
 }): Waits {
-  const { maxOpenWaits: max } = deps;
-  let open = 0;
+  /** Row ids of the users who wait, once for each open wait. */
+  const open: string[] = [];
   return {
     async until(make, wait) {
-      if (open >= max) {
-        throw new DomainError(
-          'RATE_LIMITED',
-          `Expected fewer than ${max} open requests with waitSeconds, but got ${max}: subscribe to generationEvents, or ask again`,
-          { path: ['waitSeconds'], max, got: max, retryAfter: 1 },
-        );
-      }
-      open += 1;
+      const own = open.filter((ownerId) => ownerId === wait.ownerId).length;
+      if (own >= deps.maxOpenWaitsPerUser) throw tooMany(deps.maxOpenWaitsPerUser, ' of yours');
+      if (open.length >= deps.maxOpenWaits) throw tooMany(deps.maxOpenWaits);
+      open.push(wait.ownerId);
       try {
         const made = await make();
         return { ...made, generation: await waitForEnd(deps, made.generation, wait) };
       } finally {
-        open -= 1;
+        open.splice(open.indexOf(wait.ownerId), 1);
       }
     },
   };
+}
+
+function tooMany(max: number, whose = ''): DomainError {
+  return new DomainError(
+    'RATE_LIMITED',
+    `Expected fewer than ${max} open requests with waitSeconds${whose}, but got ${max}: subscribe to generationEvents, or ask again`,
+    { path: ['waitSeconds'], max, got: max, retryAfter: 1 },
+  );
 }
 
 async function waitForEnd(
@@ -63,7 +73,7 @@ async function waitForEnd(
       const news = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      // Read after listening: an end in between is in the row, a later one is heard of.
+      // Read after listening: an end in between is in the row, a later one is received.
       const row = await read();
       if (isOver || isFinal(row.status)) return row;
       await news;

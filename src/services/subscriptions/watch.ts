@@ -2,7 +2,7 @@ import { outlast } from '../../database/outlast.ts';
 import type { Scope } from '../../events/events.ts';
 import type { Event, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { decodeEventCursor, encodeEventCursor } from '../event-log/cursor.ts';
+import { encodeEventCursor, readEventCursor } from '../event-log/cursor.ts';
 import type { LogFilter, LogReader } from '../event-log/log.ts';
 import { isFinal } from '../generations/status.ts';
 import { endable } from './endable.ts';
@@ -50,8 +50,7 @@ const endOfTime = new Date(8_640_000_000_000_000);
 
 /**
  * The events of a scope that the viewer is known to own: listen first, then the state as it stands or the log
- * since `after`, then live. What the viewer has not read yet lies in the buffer, which is bounded.
- * @throws BadInput (BAD_CURSOR) before the stream begins
+ * since `after`, which was checked, then live. What the viewer has not read yet lies in the buffer, which is bounded.
  */
 export function watch(
   deps: WatchDeps,
@@ -59,7 +58,7 @@ export function watch(
   request: { scope: Scope; options: WatchOptions; signal: AbortSignal },
 ): EventStream {
   const { scope, options, signal } = request;
-  const after = options.after === null ? null : decodeEventCursor(viewer.id, options.after);
+  const after = options.after === null ? null : readEventCursor(viewer.id, options.after);
   const buffer = createSubscriberBuffer(options.previews?.everyMs ?? null);
   const stream = new Stream(deps, viewer, { scope, options, buffer });
   const end = () => {
@@ -142,9 +141,9 @@ class Stream {
   async *#stateChanges(): AsyncGenerator<EventView, boolean> {
     const { readLog } = this.#deps;
     const part = { filter: filterOf(this.#scope), limit: logPage };
-    while (this.#read < this.#buffer.heard) {
-      // Numbers are committed in order: all up to the one heard of are there to be read.
-      const stretch = { after: this.#read, upTo: this.#buffer.heard, ...part };
+    while (this.#read < this.#buffer.latest) {
+      // Numbers are committed in order: all up to the latest are there to be read.
+      const stretch = { after: this.#read, upTo: this.#buffer.latest, ...part };
       // What has happened is in the log: a viewer need not know that it could not be read for a while.
       const page = await this.#outlast(() => readLog(this.#viewer.id, stretch));
       if (page === null) {

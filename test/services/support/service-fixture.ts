@@ -58,12 +58,15 @@ export async function openFixture(options: Partial<ServicesOptions> = {}) {
     models: () => [model, broken],
     listModels: async () => [model, broken],
     defaultModel: 'tiny',
-    maxQueued: 100,
+    quotas: { maxQueued: 100, maxStoredBytes: null, maxImagesPerDay: null },
     maxRunning: 2,
     maxOpenWaits: 4,
+    maxOpenWaitsPerUser: 4,
     eventRetentionSeconds: 3600,
     version: '0.0.0',
-    linkSecret: '00',
+    linkKeys: () => ['00'],
+    linkHours: 48,
+    isAccessRequired: false,
     ...options,
   });
   const { generations, subscriptions } = services;
@@ -120,7 +123,7 @@ export async function openFixture(options: Partial<ServicesOptions> = {}) {
 
     /** Its row when it has ended, `seconds` have passed, or `signal` has aborted. */
     waitFor: async (generation: Generation, seconds: number, signal: AbortSignal) => {
-      const wait = { seconds, signal };
+      const wait = { seconds, signal, ownerId: generation.ownerId };
       return (await subscriptions.waits.until(async () => ({ generation }), wait)).generation;
     },
 
