@@ -3,7 +3,7 @@ import type { Cost } from './cost.ts';
 import { admissionLimits } from './limits.ts';
 
 /**
- * Lets operations run whose costs together stay within bounds; the others wait, those of each connection in turn. Small
+ * Lets operations run whose costs together stay within bounds; the others wait, those of each user or connection (`key`) in turn. Small
  * operations have bounds of their own, and wait for no large one.
  */
 export type Admission = {
@@ -11,11 +11,16 @@ export type Admission = {
    * Resolves when the operation may run; it has ended when `release` is called.
    * @throws DomainError RATE_LIMITED after too long a wait, or where `signal` aborts
    */
-  enter(cost: Cost, options: { key: object; signal: AbortSignal }): Promise<Release>;
+  enter(cost: Cost, options: { key: unknown; signal: AbortSignal }): Promise<Release>;
 };
 export type Release = () => void;
 
-type Waiting = { readonly share: number; readonly admit: (release: Release) => void };
+type Waiting = {
+  readonly share: number;
+  readonly admit: (release: Release) => void;
+  /** How often there was no room for it when it was first in turn. */
+  passed: number;
+};
 
 export function createAdmission(): Admission {
   const { upTo, small, large } = admissionLimits;
@@ -28,8 +33,8 @@ export function createAdmission(): Admission {
 }
 
 function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
-  /** By connection, in the order of their turns. */
-  const queues = new Map<object, Waiting[]>();
+  /** By whose they are, in the order of their turns. */
+  const queues = new Map<unknown, Waiting[]>();
   let running = 0;
 
   const shareOf = ({ bytes, statements }: Cost) =>
@@ -45,19 +50,31 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
       next();
     };
   };
-  const next = () => {
-    for (;;) {
-      const [first] = queues;
-      if (first === undefined) return;
-      const [key, queue] = first;
+  // Sums of fractions: what has ended may leave a rest.
+  const fits = ({ share }: Waiting) => running + share <= 1 + 1e-9;
+  const admit = (key: unknown, queue: Waiting[], waiting: Waiting) => {
+    queue.shift();
+    queues.delete(key); // To the end of the order, where more of it waits.
+    if (queue.length > 0) queues.set(key, queue);
+    waiting.admit(take(waiting.share));
+  };
+  /** The first in turn; while there is no room for it, smaller ones pass it, but not for ever. */
+  const admitOne = (): boolean => {
+    let isFirst = true;
+    for (const [key, queue] of queues) {
       const [waiting] = queue;
-      // Sums of fractions: what has ended may leave a rest.
-      if (waiting === undefined || running + waiting.share > 1 + 1e-9) return;
-      queue.shift();
-      queues.delete(key); // To the end of the order, where more of it waits.
-      if (queue.length > 0) queues.set(key, queue);
-      waiting.admit(take(waiting.share));
+      if (waiting === undefined) continue;
+      if (fits(waiting)) {
+        admit(key, queue, waiting);
+        return true;
+      }
+      if (isFirst && ++waiting.passed > admissionLimits.passes) return false;
+      isFirst = false;
     }
+    return false;
+  };
+  const next = () => {
+    while (admitOne());
   };
 
   return {
@@ -78,6 +95,7 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
         };
         const waiting: Waiting = {
           share: shareOf(cost),
+          passed: 0,
           admit(release) {
             settled();
             resolve(release);

@@ -153,13 +153,18 @@ const sizes: Readonly<Record<string, number>> = {
   'Generation.clientReference': generateLimits.clientReference.max * bytesOfUnit,
   'Preview.dataUrl': 40_000,
   'Asset.url': 300,
-  'Model.vocabulary': 20_000,
+  'Model.vocabulary': 100_000,
+  'Model.description': 30_000,
+  'Model.title': 600,
+  'Model.license': 600,
   'Model.unavailableReason': 300,
   'Failure.message': 1_000,
 };
 
 /** Objects of a list without a length of its own, for example the images of a generation. */
 const usualLength = 8;
+/** Of those that are longer. */
+const lengths: Readonly<Record<string, number>> = { models: 50, sizes: 50 };
 
 function lengthOf(field: GraphQLField<unknown, unknown>, node: FieldNode, variables: Variables) {
   const argument = (name: string) => {
@@ -175,7 +180,7 @@ function lengthOf(field: GraphQLField<unknown, unknown>, node: FieldNode, variab
   }
   if (!isList(field.type)) return 1;
   const ids = argument('ids');
-  return Array.isArray(ids) ? Math.max(1, ids.length) : usualLength;
+  return Array.isArray(ids) ? Math.max(1, ids.length) : (lengths[field.name] ?? usualLength);
 }
 
 /** As Relay defines it. */
@@ -193,6 +198,11 @@ function isList(type: GraphQLOutputType): boolean {
 const ownStatement: ReadonlySet<string> = new Set([
   'Generation.queuePosition',
   'Generation.estimatedFinishAt',
+  'ApiKey.usage',
+  'Project.usage',
+  'Viewer.apiKeys',
+  'Viewer.limits',
+  'Viewer.usage',
 ]);
 /** A transaction with its event. */
 const statementsOfMutation = 5;

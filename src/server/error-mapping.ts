@@ -1,4 +1,14 @@
-import { GraphQLError, type GraphQLFormattedError, isValueNode, Kind } from 'graphql';
+import {
+  type ArgumentNode,
+  GraphQLError,
+  type GraphQLFormattedError,
+  isValueNode,
+  Kind,
+  type ObjectFieldNode,
+  parse,
+  type Source,
+  visit,
+} from 'graphql';
 import { databaseFault } from '../database-error.ts';
 import { clipped, DomainError, type ErrorCode, type ErrorDetails, errorCodes } from '../errors.ts';
 import type { Log } from './log.ts';
@@ -34,7 +44,7 @@ export function mapError(
   if (cause instanceof GraphQLError && code !== 'INTERNAL_SERVER_ERROR') {
     // The outermost words name the variable or the place, too.
     const message = clipped((error instanceof GraphQLError ? error : cause).message, 1_000);
-    const path = code === 'BAD_USER_INPUT' ? inputPath(message) : undefined;
+    const path = code === 'BAD_USER_INPUT' ? (inputPath(message) ?? literalPath(cause)) : undefined;
     return { message, ...where, extensions: { code, requestId, ...(path && { path }) } };
   }
   log.error({ requestId, err: cause, graphqlPath: where.path }, 'masked an error');
@@ -125,6 +135,43 @@ function inputPath(message: string): string[] | undefined {
   if (variable === undefined) return undefined;
   const place = new RegExp(` at "${variable}((?:\\.\\w+|\\[\\d+\\])+)"; `).exec(message)?.[1];
   return place === undefined ? [variable] : (place.match(/\w+/g) ?? []);
+}
+
+/** Of a value that is written in the document itself: the argument, and the fields of the inputs that it stands in. */
+function literalPath({ nodes, source }: GraphQLError): readonly string[] | undefined {
+  const [value] = nodes ?? [];
+  const at = value && isValueNode(value) ? value.loc?.start : undefined;
+  if (at === undefined || source === undefined) return undefined;
+  let paths = pathsOf.get(source);
+  if (paths === undefined) {
+    paths = pathsOfValues(source);
+    pathsOf.set(source, paths);
+  }
+  return paths.get(at);
+}
+
+/** A document may hold many values that are none: it is read once for all of them. */
+const pathsOf = new WeakMap<Source, Map<number, readonly string[]>>();
+
+function pathsOfValues(source: Source): Map<number, readonly string[]> {
+  const paths = new Map<number, readonly string[]>();
+  let path: readonly string[] = [];
+  const inner = {
+    enter: (node: ArgumentNode | ObjectFieldNode) => {
+      path = [...path, node.name.value];
+    },
+    leave: () => {
+      path = path.slice(0, -1);
+    },
+  };
+  visit(parse(source), {
+    Argument: inner,
+    ObjectField: inner,
+    enter: (node) => {
+      if (isValueNode(node) && node.loc && path.length > 0) paths.set(node.loc.start, path);
+    },
+  });
+  return paths;
 }
 
 /** What a fault of each code is in HTTP, outside of GraphQL. */

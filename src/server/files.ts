@@ -1,10 +1,11 @@
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { create as contentDisposition } from 'content-disposition';
 import type { Request, RequestHandler, Response } from 'express';
 import { negotiateFormat } from '../images/formats.ts';
 import type { LinkedFile, Links } from '../services/library/links.ts';
 import { type FoundFile, isNegotiated, type Renditions } from '../services/library/renditions.ts';
-import type { Storage } from '../storage/storage.ts';
+import { ObjectMissing, type Storage } from '../storage/storage.ts';
 import { HttpError } from './http-error.ts';
 
 /** GET and HEAD of `/files/…`: what `Asset.url` links to. */
@@ -23,11 +24,13 @@ export function files(deps: {
     const link = links.verify(path, query.join('?'));
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    const file = await renditions.find(
-      link,
-      (original) => negotiateFormat(request.headers.accept, original),
-      gone.signal,
-    );
+    const find = () =>
+      renditions.find(
+        link,
+        (original) => negotiateFormat(request.headers.accept, original),
+        gone.signal,
+      );
+    const file = await find();
     writeHeaders(response, link, file);
     const ifMatch = request.headers['if-match'];
     if (ifMatch !== undefined && !matches(ifMatch, file.tag, { isStrong: true })) {
@@ -50,17 +53,30 @@ export function files(deps: {
       response.end();
       return;
     }
-    await send(storage, file, { start, end }, response);
+    const open = () => storage.open(file.storageKey, { start, end });
+    await send(await againWhereDropped(open, find), response);
   };
 }
 
-async function send(
-  storage: Storage,
-  file: FoundFile,
-  range: { start: number; end: number },
-  response: Response,
-): Promise<void> {
-  const bytes = await storage.open(file.storageKey, range);
+/** Renditions that are seldom used make room for others: one may be dropped between finding and opening it. */
+const tries = 5;
+
+/** The same rendition is the same file, byte for byte. */
+async function againWhereDropped(
+  open: () => Promise<Readable>,
+  makeAgain: () => Promise<unknown>,
+): Promise<Readable> {
+  for (let left = tries; ; left--) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof ObjectMissing) || left === 0) throw error;
+      await makeAgain();
+    }
+  }
+}
+
+async function send(bytes: Readable, response: Response): Promise<void> {
   try {
     await pipeline(bytes, response);
   } catch (error) {

@@ -14,6 +14,29 @@ export const requestLimits = {
   sockets: 5_000,
 } as const;
 
+/** What a document may hold, beside its tokens: the time to validate it grows with the square of each. */
+export const documentLimits = {
+  fragments: 80,
+  /** Uses of fragments, those inside a selection (`... on Type`) included. */
+  spreads: 150,
+  /** Fields that stand more than once in their selection, in the whole document. */
+  repeatedFields: 30,
+} as const;
+
+/** Bytes that clients have sent, and that nothing has been made of yet. */
+export const incomingLimits = {
+  /** A body, or a message, up to this is not counted: those of honest clients are smaller by far. */
+  uncountedBytes: 16_384,
+  /** Bodies that arrive, and messages that arrive or wait, of all clients together. */
+  totalBytes: 64_000_000,
+  /** Messages of one WebSocket that wait; above it, it is not read. */
+  socketBytes: 1_000_000,
+  /** Time for a body, or a message, from its first byte to its last, in milliseconds. */
+  arrivalMs: 10_000,
+  /** TCP connections at once. */
+  connections: 6_000,
+} as const;
+
 /** The most that one operation may cost, see `cost.ts`. */
 export const operationLimits = {
   /** GraphiQL's introspection goes down 15. */
@@ -30,8 +53,11 @@ export const operationLimits = {
 export const admissionLimits = {
   /** What counts as small: a page of 50 generations with both prompts is. */
   upTo: { bytes: 2_500_000, statements: 40, fields: 3_000 },
-  small: { bytes: 100_000_000, statements: 1_000 },
+  /** 40 mutations, which the one connection of the embedded database takes a quarter of a second for. */
+  small: { bytes: 100_000_000, statements: 200 },
   large: { bytes: 16_000_000, statements: 250 },
+  /** How often smaller ones may pass one that there is no room for. */
+  passes: 50,
   /** Time that one waits for its turn before it is told to come again, in milliseconds. */
   waitMs: 5_000,
 } as const;
@@ -42,14 +68,29 @@ export const connectionLimits = {
   unreadBytes: 1_000_000,
   /** Bytes that wait for a client, above which its pings are not answered. */
   unreadBytesForPongs: 64_000,
-  /** Time without a byte taken, though bytes wait, after which a connection is ended, in milliseconds. */
+  /** Time in which a client must take `takenBytes`, or all that waits for it; else its connection is ended. In milliseconds. */
   stalledMs: 30_000,
+  takenBytes: 16_384,
+  /** Bytes that wait for all clients together, above which the slowest of them are ended. */
+  unreadTotalBytes: 150_000_000,
   /** HTTP requests that wait behind the one that is answered. */
   pipelinedRequests: 100,
   /** Operations of one WebSocket that are executed at once; a subscription counts until it stands. */
   operationsAtOnce: 8,
+  /** Bytes of a ping message, which is sent back. */
+  pingBytes: 4_096,
   /** Messages of one WebSocket that wait; while they do, it is not read. */
   waitingMessages: 64,
+} as const;
+
+/** Limits where a credential is asked for. */
+export const accessLimits = {
+  /** Failed sign-ins of one address, above which no reason is given and none is written down. */
+  failuresPerMinute: 20,
+  /** Credentials that use their rate limit to the full behind one address. */
+  credentialsOfAddress: 10,
+  /** WebSockets of one user at once. */
+  socketsOfUser: 100,
 } as const;
 
 export class QueryTooComplex extends DomainError {

@@ -30,31 +30,51 @@ export function inTurn(handle: Handle): Handle {
   };
 }
 
-/** Called for a connection whose client has taken nothing for `stalledMs`, though bytes wait for it. */
+/** Called for a connection whose client takes too little, though bytes wait for it. */
 export type OnStalled = (socket: Socket) => void;
+
+type State = { taken: number; sinceMs: number };
 
 /**
  * Ends connections whose client does not read. Counted are the bytes that wait for a connection, whatever they are: answers,
- * events, pongs. `onStalled` may say goodbye first; the connection is cut off after it.
+ * events, pongs. One that takes next to nothing is ended after a time; where too much waits for all of them together, those
+ * that have taken nothing for longest. `onStalled` may send a reason first; the connection is cut off after it.
  */
 export function cutUnread(server: Server, onStalled: OnStalled): { stop(): void } {
-  const open = new Map<Socket, { taken: number; sinceMs: number }>();
+  const { stalledMs, takenBytes, unreadTotalBytes } = connectionLimits;
+  const open = new Map<Socket, State>();
   server.on('connection', (socket: Socket) => {
     open.set(socket, { taken: 0, sinceMs: performance.now() });
     socket.once('close', () => open.delete(socket));
   });
-  const timer = setInterval(() => {
+  const end = (socket: Socket) => {
+    onStalled(socket);
+    open.delete(socket);
+  };
+  const look = () => {
     const now = performance.now();
     for (const [socket, state] of open) {
       const taken = socket.bytesWritten - socket.writableLength;
-      if (socket.writableLength === 0 || taken !== state.taken) {
+      if (socket.writableLength === 0 || taken - state.taken >= takenBytes) {
         Object.assign(state, { taken, sinceMs: now });
-      } else if (now - state.sinceMs >= connectionLimits.stalledMs) {
-        onStalled(socket);
-        open.delete(socket);
-      }
+      } else if (now - state.sinceMs >= stalledMs) end(socket);
     }
-  }, connectionLimits.stalledMs / 10);
+    let total = 0;
+    for (const { writableLength } of open.keys()) total += writableLength;
+    if (total <= unreadTotalBytes) return;
+    const slowest = [...open]
+      .filter(([{ writableLength }]) => writableLength > 0)
+      .sort(([, a], [, b]) => a.sinceMs - b.sinceMs);
+    for (const [socket] of slowest) {
+      if (total <= unreadTotalBytes) break;
+      total -= socket.writableLength;
+      end(socket);
+    }
+  };
+  const timer = setInterval(look, lookEveryMs);
   timer.unref();
   return { stop: () => clearInterval(timer) };
 }
+
+/** In this time no more is computed than memory has room for. */
+const lookEveryMs = 500;

@@ -15,7 +15,7 @@ it('is alive and ready, then alive and not ready after the database is gone', as
   expect(await look('/health')).toEqual(alive);
   expect(await look('/ready')).toEqual({
     status: 200,
-    body: { status: 'ready', server: 'ok', database: 'ok', engine: 'ok' },
+    body: { status: 'ready', server: 'ok', database: 'ok', engine: 'ok', disk: 'ok' },
   });
   await server.app.database.close();
   expect(await look('/health')).toEqual(alive);
