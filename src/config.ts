@@ -1,48 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { flag, hosts, linkKeys, list, origins, proxies, whole } from './config-values.ts';
 import { StartError } from './errors.ts';
 import { providers } from './inference/request.ts';
-
-const flag = z
-  .enum(['true', 'false', '1', '0'], { error: 'expected true or false' })
-  .transform((value) => value === 'true' || value === '1');
-
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== ''),
-);
-
-/** As a browser writes it in `Origin`: without path, without the port that goes without saying. */
-const origins = list.transform((parts, context) =>
-  parts.map((part) => {
-    const isOrigin = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+\/?$/i.test(part) && URL.canParse(part);
-    if (isOrigin) {
-      const { protocol, origin } = new URL(part);
-      return /^https?:$/.test(protocol) ? origin : part.toLowerCase().replace(/\/$/, '');
-    }
-    const message = `expected scheme and host, such as http://localhost:5173, but "${part}" is not`;
-    context.addIssue({ code: 'custom', message });
-    return part;
-  }),
-);
-
-const hosts = list.transform((parts, context) => {
-  for (const part of parts) {
-    if (/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(part)) continue;
-    const message = `expected names without scheme and port, such as easel.example.com, but "${part}" is not`;
-    context.addIssue({ code: 'custom', message });
-  }
-  return parts.map((part) => part.toLowerCase());
-});
-
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, `expected a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(z.number().min(min, `expected at least ${min}`).max(max, `expected at most ${max}`));
 
 /** Every variable that Easel reads; what each is for is its description, which the README's table repeats. */
 const schema = z.object({
@@ -52,7 +12,7 @@ const schema = z.object({
     .string()
     .min(1)
     .default('data')
-    .describe('Folder of the embedded database and the pictures.'),
+    .describe('Folder of the embedded database and the images.'),
   MODELS_DIR: z
     .string()
     .min(1)
@@ -95,6 +55,71 @@ const schema = z.object({
     .describe(
       'Listen beyond loopback without authentication: only behind a proxy that has its own.',
     ),
+  AUTH: z
+    .enum(['none', 'required'])
+    .default('none')
+    .describe(
+      'With "required", every request needs an API key or a token of OIDC_ISSUER; the first key is made by "npm run keys -- create --admin".',
+    ),
+  OIDC_ISSUER: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe('Identity provider whose tokens are accepted, as they have it in "iss".'),
+  OIDC_AUDIENCE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('What its tokens must have in "aud"; needed with OIDC_ISSUER.'),
+  OIDC_JWKS_URL: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe('Where the keys of the identity provider are, where it has no discovery document.'),
+  OIDC_ROLE_CLAIM: z
+    .string()
+    .min(1)
+    .default('roles')
+    .describe('Claim with the roles of a user; a dot goes into an object: realm_access.roles.'),
+  OIDC_ADMIN_ROLES: list
+    .default(['easel-admin'])
+    .describe('Values of that claim that make an administrator, with commas between.'),
+  LINK_KEYS: linkKeys
+    .optional()
+    .describe(
+      'Keys of signed links: the first signs, all verify. Needed where several processes serve; else they are in the data folder.',
+    ),
+  LINK_HOURS: whole(1, 8_760)
+    .default(48)
+    .describe('Longest validity of a signed link; it is at least half of that.'),
+  MAX_STORED_BYTES: whole(1, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Bytes of images that one user may have stored; no limit by default.'),
+  MAX_IMAGES_PER_DAY: whole(1, 1_000_000)
+    .optional()
+    .describe('Images that one user may request in a day (UTC); no limit by default.'),
+  RATE_LIMIT: whole(0, 1_000_000)
+    .default(3_000)
+    .describe(
+      'Operations of one key or user in a minute, and requests of one address, where access is required; 0: no limit.',
+    ),
+  TRUSTED_PROXIES: proxies
+    .default([])
+    .describe('Proxies whose X-Forwarded-For is believed, with commas between.'),
+  METRICS_TOKEN: z
+    .string()
+    .min(16)
+    .optional()
+    .describe(
+      'Bearer token for /metrics where access is required; without it, that page is for loopback only.',
+    ),
+  INTROSPECTION: flag.default(true).describe('Whether clients may read the schema.'),
+  ALLOWED_DOCUMENTS: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'JSON file of the GraphQL documents that clients may send, by their SHA-256; all others are refused.',
+    ),
+  AUDIT_RETENTION_DAYS: whole(1, 36_500).default(365).describe('How long the audit is kept.'),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -102,6 +127,9 @@ const schema = z.object({
   MAX_QUEUED: whole(1, 100_000)
     .default(500)
     .describe('Generations that one user may have waiting.'),
+  MAX_OPEN_WAITS_PER_USER: whole(0, 10_000)
+    .default(16)
+    .describe('The same of one user, where access is required.'),
   MAX_OPEN_WAITS: whole(0, 10_000)
     .default(64)
     .describe('Requests with waitSeconds that may be open at once.'),
@@ -133,6 +161,19 @@ export type Config = Readonly<{
   logLevel: z.infer<typeof schema>['LOG_LEVEL'];
   maxQueued: number;
   maxOpenWaits: number;
+  maxOpenWaitsPerUser: number;
+  isAccessRequired: boolean;
+  oidc: ReturnType<typeof issuerOf>;
+  linkKeys: readonly string[] | undefined;
+  linkHours: number;
+  maxStoredBytes: number | null;
+  maxImagesPerDay: number | null;
+  rateLimit: number;
+  trustedProxies: readonly string[];
+  metricsToken: string | undefined;
+  introspection: boolean;
+  allowedDocuments: string | undefined;
+  auditRetentionDays: number;
   eventRetentionSeconds: number;
   stopTimeoutMs: number;
   crashAt: string | undefined;
@@ -149,7 +190,7 @@ export const configKeys = Object.entries(schema.shape).map(([name, type]) => {
 });
 
 /** Keys whose value may hold a password. */
-const secrets: ReadonlySet<string> = new Set(['DATABASE_URL']);
+const secrets: ReadonlySet<string> = new Set(['DATABASE_URL', 'LINK_KEYS', 'METRICS_TOKEN']);
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
@@ -166,11 +207,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
         const shown = (given[name] ?? '').replace(/\/\/[^\s]*@/, '//…@');
         return `${name} is "${shown}": ${issue.message}`;
       });
-  if (parsed.success && !parsed.data.ALLOW_UNAUTHENTICATED && !loopback.test(parsed.data.HOST)) {
-    problems.push(
-      `HOST is "${parsed.data.HOST}": without authentication Easel listens on loopback only; set ALLOW_UNAUTHENTICATED=true where a proxy in front of it asks for a password`,
-    );
-  }
+  if (parsed.success) problems.push(...problemsTogether(parsed.data));
   if (!parsed.success || problems.length > 0) {
     throw new StartError(`Expected a sound configuration, but ${problems.join('; and ')}`);
   }
@@ -190,8 +227,54 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     logLevel: c.LOG_LEVEL,
     maxQueued: c.MAX_QUEUED,
     maxOpenWaits: c.MAX_OPEN_WAITS,
+    maxOpenWaitsPerUser: c.AUTH === 'required' ? c.MAX_OPEN_WAITS_PER_USER : c.MAX_OPEN_WAITS,
+    isAccessRequired: c.AUTH === 'required',
+    oidc: issuerOf(c),
+    linkKeys: c.LINK_KEYS,
+    linkHours: c.LINK_HOURS,
+    maxStoredBytes: c.MAX_STORED_BYTES ?? null,
+    maxImagesPerDay: c.MAX_IMAGES_PER_DAY ?? null,
+    rateLimit: c.RATE_LIMIT,
+    trustedProxies: c.TRUSTED_PROXIES,
+    metricsToken: c.METRICS_TOKEN,
+    introspection: c.INTROSPECTION,
+    allowedDocuments: c.ALLOWED_DOCUMENTS,
+    auditRetentionDays: c.AUDIT_RETENTION_DAYS,
     eventRetentionSeconds: c.EVENT_RETENTION_SECONDS,
     stopTimeoutMs: c.STOP_TIMEOUT_SECONDS * 1000,
     crashAt: c.EASEL_CRASH_AT,
   });
+}
+
+type Values = z.infer<typeof schema>;
+
+/** What no variable shows by itself. */
+function problemsTogether(c: Values): string[] {
+  const isOpen = c.AUTH === 'none' && !c.ALLOW_UNAUTHENTICATED;
+  return [
+    isOpen && !loopback.test(c.HOST)
+      ? `HOST is "${c.HOST}": without authentication Easel listens on loopback only; set AUTH=required, or ALLOW_UNAUTHENTICATED=true where a proxy in front of it asks for a password`
+      : '',
+    c.OIDC_ISSUER !== undefined && c.OIDC_AUDIENCE === undefined
+      ? 'OIDC_AUDIENCE is missing: without it, tokens that were issued for other programs would be accepted'
+      : '',
+    c.OIDC_ISSUER === undefined && (c.OIDC_AUDIENCE ?? c.OIDC_JWKS_URL) !== undefined
+      ? 'OIDC_ISSUER is missing: its tokens name it in "iss"'
+      : '',
+    c.OIDC_ISSUER !== undefined && c.AUTH === 'none'
+      ? 'AUTH is "none": with OIDC_ISSUER it must be "required"'
+      : '',
+  ].filter((problem) => problem !== '');
+}
+
+/** The identity provider, complete. */
+function issuerOf(c: Values) {
+  if (c.OIDC_ISSUER === undefined || c.OIDC_AUDIENCE === undefined) return undefined;
+  return {
+    issuer: c.OIDC_ISSUER,
+    audience: c.OIDC_AUDIENCE,
+    jwksUrl: c.OIDC_JWKS_URL,
+    roleClaim: c.OIDC_ROLE_CLAIM,
+    adminRoles: c.OIDC_ADMIN_ROLES,
+  };
 }

@@ -234,9 +234,9 @@ function describeStage({ stage, step, steps }: { stage: string; step: number; st
     case 'LOADING_MODEL':
       return 'loading the model';
     case 'ENCODING':
-      return 'reading the prompt';
+      return 'encoding the prompt';
     case 'DECODING':
-      return 'painting the pixels';
+      return 'decoding the image';
     case 'SAVING':
       return 'saving';
     default:

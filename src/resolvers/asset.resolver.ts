@@ -7,12 +7,15 @@ import { Generation } from '../schema/generation.ts';
 import { AssetOrder } from '../schema/order.ts';
 import { Project } from '../schema/project.ts';
 import { DateTime, Url } from '../schema/scalars.ts';
+import { Needs } from '../schema/scope.ts';
+import { keyIdOf } from '../services/access/viewer.ts';
 import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 
 @Resolver(() => Asset)
 export class AssetResolver {
+  @Needs('READ')
   @Query(() => Asset, {
     nullable: true,
     description:
@@ -22,6 +25,7 @@ export class AssetResolver {
     return ctx.services.assets.find(ctx.viewer, id);
   }
 
+  @Needs('READ')
   @Query(() => AssetConnection, { description: 'Assets of the viewer.' })
   assets(
     @Arg('projectId', () => ID, inProjectArg) projectId: string | null,
@@ -57,7 +61,7 @@ export class AssetResolver {
       'Signed URL of the file, which works in an <img> without credentials. Without arguments it gives the original, else a rendition that is made at the first request and stored. The URL is the same for the whole day (UTC), so that browser caches work, and valid for at least one more day.',
   })
   url(@Root() asset: AssetRow, @Args(() => LinkArgs) args: LinkArgs, @Ctx() ctx: Context) {
-    return ctx.origin + ctx.services.links.sign(asset.id, args);
+    return ctx.origin + ctx.services.links.sign(asset.id, args, keyIdOf(ctx.viewer));
   }
 
   @FieldResolver(() => DateTime, {

@@ -3,12 +3,16 @@ import { defaultFieldResolver, type GraphQLSchema, getNamedType, isObjectType } 
 import { buildSchemaSync } from 'type-graphql';
 import { DomainError } from '../errors.ts';
 import { eventTypes } from '../schema/event.ts';
+import { AccessResolver, ApiKeyResolver } from './access.resolver.ts';
 import { AssetResolver } from './asset.resolver.ts';
+import { boundAnswer } from './bounded-answer.ts';
 import type { Context } from './context.ts';
 import { EventResolver, ImageReadyResolver } from './event.resolver.ts';
 import { GenerationResolver, GenerationSettingsResolver } from './generation.resolver.ts';
+import { giveWayOnLongLists } from './long-lists.ts';
 import { NodeResolver } from './node.resolver.ts';
 import { ProjectResolver } from './project.resolver.ts';
+import { requireDeclaredScopes } from './scopes.ts';
 import { ServerResolver } from './server.resolver.ts';
 import { UserResolver, ViewerResolver } from './viewer.resolver.ts';
 
@@ -26,9 +30,12 @@ let built: GraphQLSchema | undefined;
 
 /** The schema, out of the decorated classes; the same object at every call. */
 export function buildSchema(): GraphQLSchema {
-  built ??= stopWhenGone(
+  built ??= [requireDeclaredScopes, boundAnswer, stopWhenGone, giveWayOnLongLists].reduce(
+    (schema, extend) => extend(schema),
     buildSchemaSync({
       resolvers: [
+        AccessResolver,
+        ApiKeyResolver,
         AssetResolver,
         EventResolver,
         GenerationResolver,
@@ -62,12 +69,24 @@ function stopWhenGone(schema: GraphQLSchema): GraphQLSchema {
       const isPage = getNamedType(field.type).name.endsWith('Connection');
       if (type.name !== 'Mutation' && !isPage) continue;
       field.resolve = (source, args, context: Context, info) => {
-        if (context.signal.aborted) throw clientHasGone();
-        return resolve(source, args, context, info);
+        if (context.signal.aborted) throw reasonOf(context.signal);
+        const result = resolve(source, args, context, info);
+        return type.name === 'Mutation' ? unlessEnded(result, context.signal) : result;
       };
     }
   }
   return schema;
+}
+
+/** What a wait gives after the credential has ended is no longer its holder's. */
+async function unlessEnded(result: unknown, signal: AbortSignal): Promise<unknown> {
+  const value = await result;
+  if (signal.reason instanceof DomainError) throw signal.reason;
+  return value;
+}
+
+function reasonOf({ reason }: AbortSignal): DomainError {
+  return reason instanceof DomainError ? reason : clientHasGone();
 }
 
 function clientHasGone(): DomainError {

@@ -7,7 +7,9 @@ export type Context = {
   readonly services: Services;
   /** As the client sees it in errors, and the log has it. */
   readonly requestId: string;
-  /** Aborts when the client no longer waits for the answer. */
+  /** Address that the request came from; null where it is not known. */
+  readonly address: string | null;
+  /** Aborts when the client no longer waits for the answer, or, with a `DomainError`, when its credential ends. */
   readonly signal: AbortSignal;
   /** Scheme and host under which this client reaches the server, without a slash at the end. */
   readonly origin: string;

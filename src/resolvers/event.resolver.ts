@@ -6,6 +6,7 @@ import { Event, GenerationEvent, GenerationImageReady } from '../schema/event.ts
 import { Generation } from '../schema/generation.ts';
 import { PreviewOptions } from '../schema/preview.ts';
 import { Cursor } from '../schema/scalars.ts';
+import { Needs } from '../schema/scope.ts';
 import { previewLimits } from '../services/subscriptions/limits.ts';
 import type { EventView, ImageReadyView } from '../services/subscriptions/views.ts';
 import type { Context } from './context.ts';
@@ -26,6 +27,7 @@ const previewArg = {
 
 @Resolver(() => GenerationEvent)
 export class EventResolver {
+  @Needs('READ')
   @Subscription(() => Event, {
     description:
       'Events of one generation. Without `after`, the first event gives the current state: GenerationQueued, GenerationProgress with the latest previews, or the final event. With `after`, the events since then come first. The subscription ends after the final event.',
@@ -41,6 +43,7 @@ export class EventResolver {
     return event;
   }
 
+  @Needs('READ')
   @Subscription(() => Event, {
     description:
       'Events of everything in a project. Without `after`, begins with one event for each generation that has not ended. Does not end.',
@@ -56,6 +59,7 @@ export class EventResolver {
     return event;
   }
 
+  @Needs('READ')
   @Subscription(() => Event, {
     description:
       'Events of everything that belongs to the viewer. Without `after`, begins with one event for each generation that has not ended. Does not end.',
@@ -75,9 +79,11 @@ export class EventResolver {
   })
   async generation(
     @Root() event: { generationId: string; cursor: string },
-    @Ctx() { services, viewer }: Context,
+    @Ctx() { services, viewer, signal }: Context,
   ) {
-    const row = await services.generations.load(viewer, event.generationId);
+    // While the database is away the event waits: nobody would ask for it again.
+    const load = () => services.generations.load(viewer, event.generationId);
+    const row = await services.patiently(load, signal);
     return row && { ...row, eventCursor: event.cursor };
   }
 }
@@ -85,8 +91,8 @@ export class EventResolver {
 @Resolver(() => GenerationImageReady)
 export class ImageReadyResolver {
   @FieldResolver(() => Asset, { description: 'The stored image.' })
-  image(@Root() event: ImageReadyView, @Ctx() ctx: Context) {
-    return ctx.services.assets.load(ctx.viewer, event.assetId);
+  image(@Root() event: ImageReadyView, @Ctx() { services, viewer, signal }: Context) {
+    return services.patiently(() => services.assets.load(viewer, event.assetId), signal);
   }
 }
 

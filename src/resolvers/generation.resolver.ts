@@ -37,6 +37,7 @@ import { Failure, Provenance, Timing } from '../schema/outcome.ts';
 import { Preview, PreviewFormat } from '../schema/preview.ts';
 import { Project } from '../schema/project.ts';
 import { Cursor, DateTime } from '../schema/scalars.ts';
+import { Needs } from '../schema/scope.ts';
 import { User } from '../schema/user.ts';
 import { priorities } from '../services/generations/request.ts';
 import { settingsOf } from '../services/generations/stored-settings.ts';
@@ -50,6 +51,7 @@ type GenerationRead = GenerationRow & { readonly eventCursor?: string };
 
 @Resolver(() => Generation)
 export class GenerationResolver {
+  @Needs('READ')
   @Query(() => Generation, {
     nullable: true,
     description:
@@ -59,6 +61,7 @@ export class GenerationResolver {
     return ctx.services.generations.find(ctx.viewer, id);
   }
 
+  @Needs('READ')
   @Query(() => GenerationConnection, { description: 'Generations of the viewer.' })
   generations(
     @Arg('projectId', () => ID, inProjectArg) projectId: string | null,
@@ -71,6 +74,7 @@ export class GenerationResolver {
     return services.generations.page(viewer, { projectId: projectId ?? null, ...list });
   }
 
+  @Needs('GENERATE')
   @Mutation(() => GeneratePayload, {
     nullable: true,
     description: 'Adds a generation to the queue. Answers at once, unless `waitSeconds` is given.',
@@ -83,6 +87,7 @@ export class GenerationResolver {
     return ctx.services.generations.request(ctx.viewer, input, ctx.signal);
   }
 
+  @Needs('GENERATE')
   @Mutation(() => CancelGenerationPayload, {
     nullable: true,
     description: 'Cancels a generation. One that has ended is not changed, see `alreadyFinished`.',
@@ -240,7 +245,7 @@ export class GenerationResolver {
 
 @Resolver(() => GenerationSettings)
 export class GenerationSettingsResolver {
-  @FieldResolver(() => Model, { description: 'Model.' })
+  @FieldResolver(() => Model, { description: 'Model that the images are generated with.' })
   model(@Root() settings: Settings, @Ctx() ctx: Context) {
     return ctx.services.models.named(settings.model);
   }

@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
 import { Node } from '../schema/node.ts';
+import { Needs } from '../schema/scope.ts';
 import { nodesLimit } from '../services/library/limits.ts';
 import type { Context } from './context.ts';
 
 @Resolver()
 export class NodeResolver {
+  @Needs('READ')
   @Query(() => Node, {
     nullable: true,
     description:
@@ -15,6 +17,7 @@ export class NodeResolver {
     return ctx.services.nodes.node(ctx.viewer, id);
   }
 
+  @Needs('READ')
   @Query(() => [Node], {
     nullable: 'items',
     description: `At most ${nodesLimit.max} objects in the order of their ids; null in place of those that do not exist or belong to another user.`,

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Project as ProjectRow } from '../generated/prisma/client.ts';
+import { Usage } from '../schema/access.ts';
 import { AssetConnection, AssetFilter } from '../schema/asset.ts';
-import { PageArgs } from '../schema/connection.ts';
+import { PageArgs, PeriodArgs } from '../schema/connection.ts';
 import { GenerationConnection, GenerationFilter } from '../schema/generation.ts';
 import { AssetOrder, GenerationOrder, ProjectOrder } from '../schema/order.ts';
 import {
@@ -13,6 +14,7 @@ import {
   ProjectFilter,
 } from '../schema/project.ts';
 import { Cursor } from '../schema/scalars.ts';
+import { Needs } from '../schema/scope.ts';
 import { User } from '../schema/user.ts';
 import { toGlobalId } from '../services/relay/global-id.ts';
 import type { Context } from './context.ts';
@@ -20,6 +22,7 @@ import { filterArg, idArg, latestChanged, newest, orderArg } from './list-args.t
 
 @Resolver(() => Project)
 export class ProjectResolver {
+  @Needs('READ')
   @Query(() => Project, {
     nullable: true,
     description:
@@ -29,6 +32,7 @@ export class ProjectResolver {
     return ctx.services.projects.find(ctx.viewer, id);
   }
 
+  @Needs('READ')
   @Query(() => ProjectConnection, { description: 'Projects of the viewer.' })
   projects(
     @Args(() => PageArgs) args: PageArgs,
@@ -40,6 +44,7 @@ export class ProjectResolver {
     return services.projects.page(viewer, list);
   }
 
+  @Needs('WRITE')
   @Mutation(() => CreateProjectPayload, { nullable: true, description: 'Creates a project.' })
   createProject(
     @Arg('input', () => CreateProjectInput, { description: 'Name and description.' })
@@ -54,7 +59,7 @@ export class ProjectResolver {
     return toGlobalId('Project', project.id);
   }
 
-  @FieldResolver(() => User, { description: 'Owner.' })
+  @FieldResolver(() => User, { description: 'User whose project it is.' })
   owner(@Root() project: ProjectRow, @Ctx() ctx: Context) {
     return ctx.services.users.load(ctx.viewer, project.ownerId);
   }
@@ -91,6 +96,15 @@ export class ProjectResolver {
     const projectId = toGlobalId('Project', project.id);
     const list = { projectId, filter: filter ?? {}, order: order ?? newest, args };
     return services.assets.page(viewer, list);
+  }
+
+  @FieldResolver(() => Usage, { description: 'What was used in this project.' })
+  usage(
+    @Root() { id, ownerId }: ProjectRow,
+    @Args(() => PeriodArgs) period: PeriodArgs,
+    @Ctx() ctx: Context,
+  ) {
+    return ctx.services.usage({ ownerId, projectId: id }, period);
   }
 
   @FieldResolver(() => Cursor, {

@@ -1,7 +1,10 @@
 import 'reflect-metadata';
-import { Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import { Args, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
 import type { User as UserRow } from '../generated/prisma/client.ts';
+import { ApiKey, Usage } from '../schema/access.ts';
+import { PeriodArgs } from '../schema/connection.ts';
 import { Project } from '../schema/project.ts';
+import { Needs } from '../schema/scope.ts';
 import { User } from '../schema/user.ts';
 import { Limits, Viewer } from '../schema/viewer.ts';
 import type { Viewer as ViewerRow } from '../services/access/viewer.ts';
@@ -10,6 +13,7 @@ import type { Context } from './context.ts';
 
 @Resolver(() => Viewer)
 export class ViewerResolver {
+  @Needs('READ')
   @Query(() => Viewer, { description: 'The user that the request is made for.' })
   viewer(@Ctx() ctx: Context) {
     return ctx.viewer;
@@ -29,7 +33,21 @@ export class ViewerResolver {
 
   @FieldResolver(() => Limits, { description: 'Limits of the viewer.' })
   limits(@Ctx() ctx: Context) {
-    return { ...ctx.services.installation, maxStoredBytes: null };
+    return ctx.services.limits(ctx.viewer);
+  }
+
+  @FieldResolver(() => Usage, { description: 'What the viewer has used.' })
+  usage(
+    @Root() { id }: ViewerRow,
+    @Args(() => PeriodArgs) period: PeriodArgs,
+    @Ctx() ctx: Context,
+  ) {
+    return ctx.services.usage({ ownerId: id }, period);
+  }
+
+  @FieldResolver(() => [ApiKey], { description: 'API keys of the viewer that work, newest first.' })
+  apiKeys(@Ctx() ctx: Context) {
+    return ctx.services.keys.list(ctx.viewer);
   }
 }
 

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { checkDatabase } from '../database/client.ts';
@@ -6,15 +7,20 @@ import { buildSchema } from '../resolvers/build-schema.ts';
 import type { Context } from '../resolvers/context.ts';
 import { hostInUrl, writeAddress } from '../server/address.ts';
 import { createAdmission } from '../server/admission.ts';
+import { readAllowedDocuments } from '../server/allowed-documents.ts';
 import { files } from '../server/files.ts';
+import type { MakeContext } from '../server/graphql.ts';
 import { createHttp } from '../server/http.ts';
+import { createIncomingRoom } from '../server/incoming.ts';
 import { listen } from '../server/listen.ts';
 import { createMetrics } from '../server/metrics.ts';
+import { createOperationCheck } from '../server/operation-checks.ts';
 import { createOriginCheck } from '../server/origin.ts';
+import { addressOf } from '../server/rate-limits.ts';
 import { openSockets } from '../server/socket.ts';
-import { localViewer } from '../services/access/viewer.ts';
 import { startRetention } from '../services/maintenance/retention.ts';
 import { startServices } from '../services/services.ts';
+import { linkKeysOf, metricsRule, openAccessOf } from './access.ts';
 import type { Adapters } from './adapters.ts';
 
 export type Api = {
@@ -45,23 +51,27 @@ const lastAnswerMs = 1_000;
 export async function startApi(adapters: Adapters, workers: Workers): Promise<Api> {
   const { config, version, database, events, storage, log, closing, reached } = adapters;
   const { client } = database;
-  const { linkSecret } = await client.installation.findUniqueOrThrow({ where: { id: 1 } });
+  const access = openAccessOf(adapters);
   const services = await startServices({
-    ...{ client, events, storage, version, linkSecret },
+    ...{ client, events, storage, version },
+    linkKeys: await linkKeysOf({ config, client }),
+    linkHours: config.linkHours,
+    isAccessRequired: config.isAccessRequired,
     models: workers.models,
     listModels: workers.listModels,
     defaultModel: config.defaultModel,
-    maxQueued: config.maxQueued,
+    quotas: config,
     maxRunning: workers.concurrency,
     maxOpenWaits: config.maxOpenWaits,
+    maxOpenWaitsPerUser: config.maxOpenWaitsPerUser,
     eventRetentionSeconds: config.eventRetentionSeconds,
   });
   closing.push(() => services.close());
   const { links, renditions, queue, subscriptions } = services;
 
   let isStopping = false;
-  const context = async (asked: { requestId: string; signal: AbortSignal; host: string }) => {
-    const viewer = await localViewer(client);
+  const context: MakeContext = async ({ authorization, ...asked }) => {
+    const viewer = await access.authenticate({ authorization, address: asked.address });
     const origin = config.publicUrl ?? `http://${asked.host}`;
     return { viewer, services, origin, ...asked } satisfies Context;
   };
@@ -82,18 +92,31 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     sockets: () => sockets.counts.sockets,
     operations: () => sockets.counts.operations,
   });
-  const admission = createAdmission();
+  const rateLimits = access.rateLimits;
+  const graphql = {
+    ...{ schema, checkOrigin, log, context },
+    sessions: access.sessions,
+    checkOperation: createOperationCheck({ schema, admission: createAdmission(), rateLimits }),
+    addressOf: addressOf(config.trustedProxies),
+    incoming: createIncomingRoom(),
+    introspection: config.introspection,
+    allowedDocuments: config.allowedDocuments
+      ? readAllowedDocuments(config.allowedDocuments)
+      : null,
+  };
   const http = await createHttp({
-    ...{ schema, checkOrigin, log, metrics, context, admission },
+    ...{ ...graphql, metrics, rateLimits },
+    mayReadMetrics: metricsRule(config),
     files: files({ links, renditions, storage }),
     checks: {
       server: async () => (isStopping ? 'it stops' : null),
       database: () => checkDatabase(client),
       engine: workers.check,
+      disk: async () => checkRoom(resolve(config.dataDir)),
     },
   });
   closing.push(() => http.stop());
-  const sockets = openSockets(http.server, { schema, checkOrigin, log, context, admission });
+  const sockets = openSockets(http.server, graphql);
   const { port } = await listen(http.server, config);
   closing.push(() => http.close(lastAnswerMs));
   closing.push(() => sockets.close(lastAnswerMs));
@@ -105,7 +128,8 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
   const retention = startRetention({
     client,
     keepSeconds: config.eventRetentionSeconds,
-    onError: (error) => log.error({ err: error }, 'could not delete old events'),
+    keepAuditDays: config.auditRetentionDays,
+    onError: (error) => log.error({ err: error }, 'could not delete old events and audit entries'),
   });
   closing.push(() => retention.stop());
   return {
@@ -124,4 +148,13 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
 function hostsOf({ host, publicUrl }: Config): string[] {
   const own = hostInUrl(host);
   return publicUrl ? [own, new URL(publicUrl).hostname] : [own];
+}
+
+/** Below this an image might not find room. */
+const roomWanted = 20e6;
+
+/** Null where images can be stored, else one sentence. */
+function checkRoom(folder: string): string | null {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize < roomWanted ? 'its disk is full' : null;
 }

@@ -38,7 +38,7 @@ export async function openWorker(
   const { client, close: closeLane } = connectClient(database.connection, database.kind);
   closing.push(closeLane);
   let runner: Runner | undefined;
-  // The runner ends when the engine has let go of what it draws: so it is closed behind it.
+  // The runner ends when the engine has let go of what it computes: so it is closed behind it.
   closing.push((left) => (runner ? within(runner.stop(), left()) : true));
   const engine = overrides.engine ?? (await openEngine(adapters, overrides.workerUrl));
   closing.push((left) => engine.close({ withinMs: left() }));

@@ -7,6 +7,7 @@ import { describe, enumOf } from './enumeration.ts';
 import { Node } from './node.ts';
 import { SamplerName } from './sampler.ts';
 import { Bytes, DateTime, Seed } from './scalars.ts';
+import { Needs } from './scope.ts';
 
 registerEnumType(ImageFormat, {
   name: 'ImageFormat',
@@ -48,12 +49,13 @@ registerEnumType(AssetRole, {
   }),
 });
 
+@Needs('READ')
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'A stored image.' })
 export class Asset extends Node {
-  @Field(() => AssetOrigin, { description: 'How it came to be.' })
+  @Field(() => AssetOrigin, { description: 'Whether it was generated or uploaded.' })
   origin!: AssetOrigin;
 
-  @Field(() => AssetRole, { description: 'What it is used as.' })
+  @Field(() => AssetRole, { description: 'Whether it is an image or a mask.' })
   role!: AssetRole;
 
   @Field(() => DateTime, { description: 'Time at which it was stored.' })
@@ -76,7 +78,7 @@ export class Asset extends Node {
 
   @Field(() => String, {
     description:
-      'ThumbHash of the image, base64: some 25 bytes that a client can paint before the image has loaded.',
+      'ThumbHash of the image, base64: some 25 bytes that a client can show before the image has loaded.',
   })
   placeholder!: string;
 
@@ -145,10 +147,10 @@ export class LinkArgs {
 
 @InputType({ description: 'Conditions on assets; an asset must meet all that are given.' })
 export class AssetFilter {
-  @Field(() => AssetOrigin, { nullable: true, description: 'How it came to be.' })
+  @Field(() => AssetOrigin, { nullable: true, description: 'Generated, or uploaded.' })
   origin?: AssetOrigin | null;
 
-  @Field(() => AssetRole, { description: 'What it is used as.', defaultValue: 'IMAGE' })
+  @Field(() => AssetRole, { description: 'Images, or masks.', defaultValue: 'IMAGE' })
   role!: AssetRole;
 
   @Field(() => [GenerationKind], {

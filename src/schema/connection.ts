@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql';
 import { pageSize } from '../services/relay/limits.ts';
-import { Cursor } from './scalars.ts';
+import { Cursor, DateTime } from './scalars.ts';
+import { Needs } from './scope.ts';
 
 const simple = { simpleResolvers: true };
 
@@ -26,6 +27,16 @@ export class PageArgs {
   before?: string | null;
 }
 
+@ArgsType()
+export class PeriodArgs {
+  @Field(() => DateTime, { nullable: true, description: 'From this time on. Default: all along.' })
+  from?: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Before this time. Default: until now.' })
+  to?: Date | null;
+}
+
+@Needs('READ')
 @ObjectType({ description: 'Position of a page in its list.', ...simple })
 export class PageInfo {
   @Field(() => Boolean, { description: 'Whether there are items after this page.' })
@@ -56,6 +67,7 @@ export function connectionOf<Node extends object>(
   name: string,
   nouns: string,
 ) {
+  @Needs('READ')
   @ObjectType(`${name}Edge`, {
     description: `An item of a list of ${nouns}, with its cursor.`,
     ...simple,
@@ -64,10 +76,11 @@ export function connectionOf<Node extends object>(
     @Field(() => Cursor, { description: 'Position in the list.' })
     cursor!: string;
 
-    @Field(node, { description: 'The item.' })
+    @Field(node, { description: `The item at this position of the list of ${nouns}.` })
     node!: Node;
   }
 
+  @Needs('READ')
   @ObjectType(`${name}Connection`, { description: `A page of ${nouns}.`, ...simple })
   abstract class Connection {
     @Field(() => [Edge], { description: 'Items of this page with their cursors.' })

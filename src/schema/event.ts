@@ -5,9 +5,11 @@ import { GenerationStage } from './generation.ts';
 import { Failure } from './outcome.ts';
 import { Preview } from './preview.ts';
 import { Cursor, DateTime } from './scalars.ts';
+import { Needs } from './scope.ts';
 
 const resolveType = (event: { type: string }) => event.type;
 
+@Needs('READ')
 @InterfaceType('Event', {
   description:
     'Something that happened. To resume after a lost connection, pass the cursor of the last event as `after`. Clients must ignore types that they do not know.',
@@ -21,6 +23,7 @@ export abstract class Event {
   at!: Date;
 }
 
+@Needs('READ')
 @InterfaceType('GenerationEvent', {
   implements: Event,
   description:
@@ -31,6 +34,7 @@ export abstract class GenerationEvent extends Event {}
 
 const ofGeneration = { implements: [GenerationEvent, Event], simpleResolvers: true };
 
+@Needs('READ')
 @ObjectType({
   ...ofGeneration,
   description:
@@ -50,9 +54,11 @@ export class GenerationQueued extends GenerationEvent {
   estimatedStartAt!: Date | null;
 }
 
+@Needs('READ')
 @ObjectType({ ...ofGeneration, description: 'A runner has started the generation.' })
 export class GenerationStarted extends GenerationEvent {}
 
+@Needs('READ')
 @ObjectType({
   ...ofGeneration,
   description:
@@ -85,24 +91,29 @@ export class GenerationProgress extends GenerationEvent {
   previews!: Preview[];
 }
 
+@Needs('READ')
 @ObjectType({ ...ofGeneration, description: 'An image of the generation is stored.' })
 export class GenerationImageReady extends GenerationEvent {}
 
+@Needs('READ')
 @ObjectType({
   ...ofGeneration,
   description: 'All images are stored. The last event of the generation.',
 })
 export class GenerationSucceeded extends GenerationEvent {}
 
+@Needs('READ')
 @ObjectType({ ...ofGeneration, description: 'The generation has failed. Its last event.' })
 export class GenerationFailed extends GenerationEvent {
-  @Field(() => Failure, { description: 'Reason.' })
+  @Field(() => Failure, { description: 'Why it has failed.' })
   failure!: Failure;
 }
 
+@Needs('READ')
 @ObjectType({ ...ofGeneration, description: 'The generation was cancelled. Its last event.' })
 export class GenerationCanceled extends GenerationEvent {}
 
+@Needs('READ')
 @ObjectType({
   implements: Event,
   simpleResolvers: true,

@@ -3,6 +3,7 @@ import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { AskedSettings } from '../inference/request.ts';
 import { generateLimits } from '../services/generations/limits.ts';
 import { Generation, Priority } from './generation.ts';
+import { Needs } from './scope.ts';
 import { SettingsInput } from './settings-input.ts';
 
 @InputType({ description: 'Input of `generate`.' })
@@ -19,13 +20,13 @@ export class GenerateInput {
 
   @Field(() => String, {
     nullable: true,
-    description: `Makes retries safe: a second request with the same key and the same input answers with the generation of the first one; with another input it is refused (IDEMPOTENCY_CONFLICT). ${generateLimits.idempotencyKey.min} to ${generateLimits.idempotencyKey.max} characters.`,
+    description: `Makes retries safe: a second request with the same key and the same input answers with the generation of the first one; with another input it is refused (IDEMPOTENCY_CONFLICT). ${generateLimits.idempotencyKey.min} to ${generateLimits.idempotencyKey.max} characters (UTF-16 code units), at least one visible, no control or direction characters.`,
   })
   idempotencyKey?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: `Reference of the client's own, returned unchanged and usable in filters. At most ${generateLimits.clientReference.max} characters.`,
+    description: `Reference of the client's own, returned unchanged and usable in filters. At most ${generateLimits.clientReference.max} characters (UTF-16 code units), no control or direction characters.`,
   })
   clientReference?: string | null;
 
@@ -42,6 +43,7 @@ export class GenerateInput {
   priority!: Priority;
 }
 
+@Needs('GENERATE')
 @ObjectType({ simpleResolvers: true, description: 'Result of `generate`.' })
 export class GeneratePayload {
   @Field(() => Generation, { description: 'The generation.' })
@@ -60,6 +62,7 @@ export class CancelGenerationInput {
   id!: string;
 }
 
+@Needs('GENERATE')
 @ObjectType({ simpleResolvers: true, description: 'Result of `cancelGeneration`.' })
 export class CancelGenerationPayload {
   @Field(() => Generation, { description: 'The generation.' })

@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { ObjectType } from 'type-graphql';
 import { settingNames } from '../inference/request.ts';
+import { Needs } from './scope.ts';
 import { addSettingField, outputDescription } from './setting-fields.ts';
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description: 'The settings of a generation, complete: every default is filled in.',

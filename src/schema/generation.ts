@@ -6,6 +6,7 @@ import { connectionOf } from './connection.ts';
 import { describe, enumOf } from './enumeration.ts';
 import { Node } from './node.ts';
 import { DateTime, Seed } from './scalars.ts';
+import { Needs } from './scope.ts';
 
 registerEnumType(GenerationKind, {
   name: 'GenerationKind',
@@ -22,7 +23,7 @@ registerEnumType(GenerationStatus, {
   description: 'Status of a generation. The last three are final.',
   valuesConfig: describe<keyof typeof GenerationStatus>({
     QUEUED: 'It waits in the queue.',
-    RUNNING: 'A runner draws its images.',
+    RUNNING: 'Its images are being generated.',
     SUCCEEDED: 'All its images are stored.',
     FAILED: 'It could not be finished; see `failure`.',
     CANCELED: 'It was cancelled.',
@@ -55,6 +56,7 @@ registerEnumType(Priority, {
   }),
 });
 
+@Needs('READ')
 @ObjectType({
   implements: Node,
   simpleResolvers: true,

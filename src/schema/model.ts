@@ -4,7 +4,9 @@ import { GenerationKind } from '../generated/prisma/enums.ts';
 import { limits, type Sampler } from '../inference/request.ts';
 import { Node } from './node.ts';
 import { SamplerName } from './sampler.ts';
+import { Needs } from './scope.ts';
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description: 'Defaults of a model for settings that are left out.',
@@ -26,6 +28,7 @@ export class ModelDefaults {
   sampler!: Sampler;
 }
 
+@Needs('READ')
 @ObjectType({ simpleResolvers: true, description: 'Limits of the settings with a model.' })
 export class ModelLimits {
   @Field(() => Int, { description: 'Most images in one generation.' })
@@ -54,6 +57,7 @@ export class ModelLimits {
   maxGuidanceScale!: number;
 }
 
+@Needs('READ')
 @ObjectType({ simpleResolvers: true, description: 'Size of an image.' })
 export class Size {
   @Field(() => Int, { description: 'Width in pixels.' })
@@ -63,6 +67,7 @@ export class Size {
   height!: number;
 }
 
+@Needs('READ')
 @ObjectType({
   implements: Node,
   simpleResolvers: true,

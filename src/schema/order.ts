@@ -13,7 +13,10 @@ registerEnumType(Direction, {
   }),
 });
 
-const byDirection = { description: 'Direction.', defaultValue: Direction.DESC };
+const byDirection = {
+  description: 'Whether the smallest or the largest comes first.',
+  defaultValue: Direction.DESC,
+};
 
 /** Names in GraphQL; values as the rows call them. */
 export const ProjectOrderField = {

@@ -4,7 +4,9 @@ import type { ErrorCode as Code } from '../errors.ts';
 import type { Stage } from '../inference/request.ts';
 import { ErrorCode } from './error-code.ts';
 import { GenerationStage } from './generation.ts';
+import { Needs } from './scope.ts';
 
+@Needs('READ')
 @ObjectType({ simpleResolvers: true, description: 'Why a generation has failed.' })
 export class Failure {
   @Field(() => ErrorCode, { description: 'Kind of the failure.' })
@@ -17,6 +19,7 @@ export class Failure {
   retryable!: boolean;
 }
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description:
@@ -45,6 +48,7 @@ export class Provenance {
   engineVersion!: string;
 }
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description: 'Time that a stage took, added up over all images.',

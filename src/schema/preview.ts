@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Field, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { previewLimits } from '../services/subscriptions/limits.ts';
 import { describe, enumOf } from './enumeration.ts';
+import { Needs } from './scope.ts';
 
 export const PreviewFormat = enumOf(['WEBP', 'JPEG']);
 export type PreviewFormat = keyof typeof PreviewFormat;
@@ -32,6 +33,7 @@ export class PreviewOptions {
   everyMs!: number;
 }
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description: 'The estimate of an unfinished image after a step.',

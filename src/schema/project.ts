@@ -4,17 +4,19 @@ import { projectLimits } from '../services/library/limits.ts';
 import { connectionOf } from './connection.ts';
 import { Node } from './node.ts';
 import { DateTime } from './scalars.ts';
+import { Needs } from './scope.ts';
 
+@Needs('READ')
 @ObjectType({
   implements: Node,
   simpleResolvers: true,
   description: 'A named group of generations and assets.',
 })
 export class Project extends Node {
-  @Field(() => String, { description: 'Name.' })
+  @Field(() => String, { description: 'Name, chosen by its owner; not unique.' })
   name!: string;
 
-  @Field(() => String, { nullable: true, description: 'Description.' })
+  @Field(() => String, { nullable: true, description: 'What it is for, in words of its owner.' })
   description!: string | null;
 
   @Field(() => DateTime, { description: 'Time of creation.' })
@@ -61,6 +63,7 @@ export class CreateProjectInput {
   description?: string | null;
 }
 
+@Needs('WRITE')
 @ObjectType({ simpleResolvers: true, description: 'Result of `createProject`.' })
 export class CreateProjectPayload {
   @Field(() => Project, { description: 'The new project.' })

@@ -1,7 +1,9 @@
 import 'reflect-metadata';
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { ImageFormat } from '../generated/prisma/enums.ts';
+import { Needs } from './scope.ts';
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description: 'Version and limits of this installation.',
@@ -28,12 +30,13 @@ export class Server {
   eventRetentionSeconds!: number;
 }
 
+@Needs('READ')
 @ObjectType({
   simpleResolvers: true,
   description: 'Number of unfinished generations of all users.',
 })
 export class Queue {
-  @Field(() => ID, { description: 'Always the same.' })
+  @Field(() => ID, { description: 'Constant, so that a cache keeps one queue.' })
   id!: string;
 
   @Field(() => Int, { description: 'Number of generations with the status QUEUED.' })

@@ -4,6 +4,7 @@ import { UserRole } from '../generated/prisma/enums.ts';
 import { describe } from './enumeration.ts';
 import { Node } from './node.ts';
 import { DateTime } from './scalars.ts';
+import { Needs } from './scope.ts';
 
 registerEnumType(UserRole, {
   name: 'Role',
@@ -14,6 +15,7 @@ registerEnumType(UserRole, {
   }),
 });
 
+@Needs('READ')
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'A user account.' })
 export class User extends Node {
   @Field(() => String, { description: 'Name, unique in this installation.' })

@@ -7,20 +7,18 @@ import { requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
 
-class BadBody extends DomainError {
-  constructor(message: string) {
-    super(
-      'BAD_REQUEST',
-      `Expected a body of JSON of at most ${requestLimits.bodyBytes} bytes, but got: ${message}`,
-    );
-  }
+function badBody(message: string): DomainError {
+  return new DomainError(
+    'BAD_REQUEST',
+    `Expected a body of JSON of at most ${requestLimits.bodyBytes} bytes, but got: ${message}`,
+  );
 }
 
 /** Outside of GraphQL, too, an error is JSON with a code. */
 export function answerError(log: Log): ErrorRequestHandler {
   return (error, request, response, next) => {
     if (response.headersSent) return next(error); // Half an answer: the connection is cut.
-    const fault = isBodyError(error) ? new BadBody(error.message) : error;
+    const fault = isBodyError(error) ? badBody(error.message) : error;
     const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
     const mapped = mapError(fault, { requestId, log });
     for (const name of ['Cache-Control', 'ETag', 'Content-Disposition', 'Content-Type'])

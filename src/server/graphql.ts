@@ -1,17 +1,21 @@
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type RequestHandler, type Response } from 'express';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
-import type { Admission } from './admission.ts';
-import { checkCost, costOf } from './cost.ts';
+import type { Sessions } from '../services/access/sessions.ts';
+import type { AllowedDocuments } from './allowed-documents.ts';
+import type { Cost } from './cost.ts';
+import { checkDocument, checkedDocument } from './document-limits.ts';
 import { mapError, ofDatabase, statusOf } from './error-mapping.ts';
+import { boundedBodies, type IncomingRoom } from './incoming.ts';
 import { requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { verifyUtf8, whereSubscriptionsAre } from './negotiation.ts';
-import { boundedNesting } from './nesting.ts';
+import { asksForCost, type CheckOperation } from './operation-checks.ts';
+import type { AddressOf } from './rate-limits.ts';
 import { newRequestId, type RequestScope, requestScope } from './request-scope.ts';
 
 /** Makes what resolvers get, for one operation. */
@@ -20,13 +24,23 @@ export type MakeContext = (options: {
   signal: AbortSignal;
   /** As the client wrote it. */
   host: string;
+  /** As the header of that name has it. */
+  authorization: string | undefined;
+  address: string;
 }) => Promise<Context>;
 
 export type GraphqlDeps = {
   readonly schema: GraphQLSchema;
   readonly log: Log;
   readonly context: MakeContext;
-  readonly admission: Admission;
+  readonly sessions: Sessions;
+  readonly checkOperation: CheckOperation;
+  readonly addressOf: AddressOf;
+  readonly incoming: IncomingRoom;
+  /** Whether clients may read the schema. */
+  readonly introspection: boolean;
+  /** Null where clients may send any document. */
+  readonly allowedDocuments: AllowedDocuments | null;
 };
 
 export type Graphql = {
@@ -53,7 +67,8 @@ async function startApollo(deps: GraphqlDeps): Promise<ApolloServer<Context>> {
   const { schema, log } = deps;
   const apollo = new ApolloServer<Context>({
     schema,
-    introspection: true,
+    introspection: deps.introspection,
+    persistedQueries: deps.allowedDocuments ? { cache: deps.allowedDocuments.cache } : {},
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: requestLimits.tokens },
@@ -72,10 +87,15 @@ async function startApollo(deps: GraphqlDeps): Promise<ApolloServer<Context>> {
   return apollo;
 }
 
-/** Before anything is executed: what an operation costs, and whether it may run now. */
-function operationChecks({ schema, admission }: GraphqlDeps): ApolloServerPlugin<Context> {
+/** Before anything is executed: see `operation-checks.ts`. With `extensions: { cost: true }` the answer says the cost. */
+function operationChecks({
+  checkOperation,
+  allowedDocuments,
+}: GraphqlDeps): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
+      let cost: Cost | null = null;
+      let release = () => {};
       return {
         async didResolveOperation({ document, operation, operationName, request, contextValue }) {
           try {
@@ -83,15 +103,19 @@ function operationChecks({ schema, admission }: GraphqlDeps): ApolloServerPlugin
               throw subscriptionOverHttp(contextValue.origin);
             }
             const { variables = {} } = request;
-            const cost = costOf(schema, document, { operationName, variables });
-            if (cost === null) return;
-            checkCost(cost);
-            const { signal } = contextValue;
-            const { onClose, connection = signal } = requestScope.getStore() ?? {};
-            onClose?.(await admission.enter(cost, { key: connection, signal }));
+            const { onClose, connection = contextValue.signal } = requestScope.getStore() ?? {};
+            const asked = { document, operationName, variables, context: contextValue, connection };
+            const checked = await checkOperation(asked);
+            ({ cost, release } = checked);
+            onClose?.(release); // Where its client goes before there is an answer.
           } catch (error) {
             throw error instanceof DomainError ? withStatus(error) : error;
           }
+        },
+        async willSendResponse({ request, response: { body } }) {
+          release(); // What waits to be sent is counted where it waits.
+          if (cost === null || body.kind !== 'single' || !asksForCost(request)) return;
+          body.singleResult.extensions = { ...body.singleResult.extensions, cost };
         },
       };
     },
@@ -100,8 +124,15 @@ function operationChecks({ schema, admission }: GraphqlDeps): ApolloServerPlugin
 
 /** Apollo Server answers with 500 where an error names no status. */
 function withStatus(error: DomainError): GraphQLError {
-  const http = { status: statusOf(error.code) };
+  const http = { status: statusOf(error.code), headers: challengeOf(error) };
   return new GraphQLError(error.message, { originalError: error, extensions: { http } });
+}
+
+/** What a client must send instead (RFC 6750, 3). */
+function challengeOf({ code }: DomainError): HeaderMap {
+  const headers = new HeaderMap();
+  if (code === 'UNAUTHENTICATED') headers.set('www-authenticate', 'Bearer realm="Easel"');
+  return headers;
 }
 
 function subscriptionOverHttp(origin: string): DomainError {
@@ -128,36 +159,49 @@ const retryAfterHeader: ApolloServerPlugin<Context> = {
 
 function handlers(
   apollo: ApolloServer<Context>,
-  { context }: GraphqlDeps,
+  { context, sessions, addressOf, incoming, allowedDocuments }: GraphqlDeps,
   waiting: Set<AbortController>,
 ): RequestHandler[] {
   return [
-    express.json({ limit: requestLimits.bodyBytes, verify: verifyUtf8 }),
+    boundedBodies(incoming),
+    express.json({ limit: requestLimits.bodyBytes, verify: verifyUtf8, strict: false }),
     (request, _response, next) => {
       request.body ??= {}; // Not JSON at all: Apollo Server says so.
       next();
     },
-    boundedNesting,
+    checkedDocument((text) => {
+      allowedDocuments?.check(text);
+      checkDocument(text);
+    }),
     expressMiddleware(apollo, {
-      context: ({ req, res }) => {
+      context: async ({ req, res }) => {
         const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
-        const asked = { requestId, signal: signalOf(res, waiting), host: req.headers.host ?? '' };
-        return context(asked).catch((error: unknown) => {
-          const fault = ofDatabase(error);
+        const controller = controllerOf(res, waiting);
+        const { host = '', authorization } = req.headers;
+        const asked = { requestId, host, authorization, address: addressOf(req) };
+        try {
+          const made = await context({ ...asked, signal: controller.signal });
+          res.once(
+            'close',
+            sessions.follow(made.viewer, (reason) => controller.abort(reason)),
+          );
+          return made;
+        } catch (error) {
+          const fault = error instanceof DomainError ? error : ofDatabase(error);
           throw fault === null ? error : withStatus(fault);
-        });
+        }
       },
     }),
   ];
 }
 
 /** Aborts when the client goes away before its answer is complete, or the server stops. */
-function signalOf(response: Response, waiting: Set<AbortController>): AbortSignal {
+function controllerOf(response: Response, waiting: Set<AbortController>): AbortController {
   const controller = new AbortController();
   waiting.add(controller);
   response.once('close', () => {
     waiting.delete(controller);
     if (!response.writableFinished) controller.abort();
   });
-  return controller.signal;
+  return controller;
 }

@@ -7,12 +7,15 @@ import { answerError } from './error-answer.ts';
 import { type GraphqlDeps, startGraphql } from './graphql.ts';
 import { type Check, health, ready } from './health.ts';
 import { HttpError } from './http-error.ts';
+import { incomingLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { acceptsAnswer, bodyInUtf8, bodyIsJson } from './negotiation.ts';
 import type { CheckOrigin } from './origin.ts';
 import { graphiqlPage, pageFiles } from './pages.ts';
 import { PlainRequest } from './plain-request.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
+import { securityHeaders } from './security-headers.ts';
 import { inTurn } from './unread.ts';
 
 export type HttpDeps = GraphqlDeps & {
@@ -20,6 +23,8 @@ export type HttpDeps = GraphqlDeps & {
   readonly metrics: Metrics;
   readonly checks: Readonly<Record<string, Check>>;
   readonly files: RequestHandler;
+  readonly rateLimits: RateLimits;
+  readonly mayReadMetrics: (request: Request) => boolean;
 };
 
 export type Http = {
@@ -32,18 +37,23 @@ export type Http = {
   stop(): Promise<void>;
 };
 
-class NoSuchPath extends DomainError {
-  constructor({ method, path }: Request) {
-    super(
-      'NOT_FOUND',
-      `Expected /graphql, /files, /health, /ready or /metrics, but got ${method} ${path.slice(0, 100)}`,
-    );
-  }
+function noSuchPath({ method, path }: Request): DomainError {
+  return new DomainError(
+    'NOT_FOUND',
+    `Expected /graphql, /files, /health, /ready or /metrics, but got ${method} ${path.slice(0, 100)}`,
+  );
+}
+
+function noMetrics(): DomainError {
+  return new DomainError(
+    'FORBIDDEN',
+    'Expected a request from this machine, or METRICS_TOKEN as bearer token',
+  );
 }
 
 /** Everything but the WebSockets, in the order in which a request meets it. */
 export async function createHttp(deps: HttpDeps): Promise<Http> {
-  const { log, metrics, checkOrigin, checks } = deps;
+  const { log, metrics, checkOrigin, checks, rateLimits, addressOf } = deps;
   const graphql = await startGraphql(deps);
   const app = express().disable('x-powered-by').disable('etag');
   app.use(inScope(metrics));
@@ -52,10 +62,15 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
     checkOrigin(request);
     next();
   });
-  app.use(crossOrigin);
+  app.use(securityHeaders, crossOrigin);
   app.get('/health', health);
   app.get('/ready', ready(checks));
-  app.get('/metrics', async (_request, response) => {
+  app.use(async (request, _response, next) => {
+    await rateLimits.request(addressOf(request));
+    next();
+  });
+  app.get('/metrics', async (request, response) => {
+    if (!deps.mayReadMetrics(request)) throw noMetrics();
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
   app.use('/files', deps.files);
@@ -63,13 +78,22 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   app.get('/', (request, response) => {
     response.redirect(`/graphql${/\?.*$/.exec(request.originalUrl)?.[0] ?? ''}`);
   });
-  app.use('/graphql', graphiqlPage, acceptsAnswer, bodyIsJson, bodyInUtf8, ...graphql.handlers);
+  app.use(
+    '/graphql',
+    onlyItsMethods,
+    graphiqlPage,
+    acceptsAnswer,
+    bodyIsJson,
+    bodyInUtf8,
+    ...graphql.handlers,
+  );
   app.use((request) => {
-    throw new NoSuchPath(request);
+    throw noSuchPath(request);
   });
   app.use(answerError(log));
   const options = { ...timeouts, IncomingMessage: PlainRequest };
   const server = createServer(options, inTurn(app as Express));
+  server.maxConnections = incomingLimits.connections;
   const closed = new Promise((resolve) => server.once('close', resolve));
   const answering = trackAnswers(server);
   return {
@@ -92,7 +116,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   };
 }
 
-/** The answers that are under way. Of those that wait behind another one, nothing is heard when their connection breaks. */
+/** The answers that are under way. Those that wait behind another one emit nothing when their connection breaks. */
 function trackAnswers(server: Server): { ended(): Promise<unknown> } {
   const answering = new Map<Socket, Set<ServerResponse>>();
   server.on('request', ({ socket }, response) => {
@@ -121,7 +145,8 @@ function inScope(metrics: Metrics): RequestHandler {
   return (request, response, next) => {
     const requestId = newRequestId();
     const startedAt = performance.now();
-    response.set({ 'X-Request-Id': requestId, 'X-Content-Type-Options': 'nosniff' });
+    response.setMaxListeners(30); // Every part that serves a request listens for its end.
+    response.set('X-Request-Id', requestId);
     response.once('close', () => {
       const { statusCode: status } = response;
       const seconds = (performance.now() - startedAt) / 1000;
@@ -138,6 +163,13 @@ function inScope(metrics: Metrics): RequestHandler {
     requestScope.run(scope, next);
   };
 }
+
+/** RFC 9110, 15.5.6. */
+const onlyItsMethods: RequestHandler = ({ method }, response, next) => {
+  if (['GET', 'HEAD', 'POST', 'OPTIONS'].includes(method)) return next();
+  response.set('Allow', 'GET, HEAD, POST, OPTIONS');
+  throw new HttpError(405, 'BAD_REQUEST', `Expected GET or POST, but got ${method}`);
+};
 
 /** Node's parser lets a version pass that has neither headers nor a status. */
 function checkVersion({ httpVersion }: Request): void {

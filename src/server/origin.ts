@@ -31,7 +31,7 @@ export class ForeignOrigin extends DomainError {
     const origin = clipped(got);
     super(
       'FORBIDDEN',
-      `Expected an Origin that may use this server, but got "${origin}": add it to ALLOWED_ORIGINS`,
+      `Expected an Origin that may use this server, but got "${origin}"${origin === 'null' ? ', as pages of files and sandboxes have it' : ': add it to ALLOWED_ORIGINS'}`,
     );
     this.origin = origin;
   }

@@ -1,73 +1,73 @@
 import {
   type ExecutionArgs,
+  type ExecutionResult,
   GraphQLError,
   type GraphQLFormattedError,
   getOperationAST,
+  NoSchemaIntrospectionCustomRule,
   parse,
+  specifiedRules,
   validate,
 } from 'graphql';
-import type { Context as SocketContext } from 'graphql-ws';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
-import { checkCost, costOf } from './cost.ts';
+import type { Release } from './admission.ts';
+import type { Cost } from './cost.ts';
+import { checkDocument } from './document-limits.ts';
 import { mapError } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
 import { requestLimits } from './limits.ts';
-import { checkNesting } from './nesting.ts';
+import { asksForCost } from './operation-checks.ts';
 import { newRequestId } from './request-scope.ts';
-import type { Begun, Take } from './socket-inbox.ts';
+import { authenticateSocket } from './socket-access.ts';
+import type { Take } from './socket-inbox.ts';
+import type { Connection, Extra } from './socket-state.ts';
 
-/** What is known of one WebSocket. */
-export type Extra = {
-  readonly host: string;
-  /**
-   * Each until it has truly ended, also where the client has completed it. By the payload that began it: the
-   * client's id for it may come again.
-   */
-  readonly operations: Map<object, Operation>;
-  /** The message that is handed to the protocol right now. */
-  begun: Begun | null;
-};
-type Connection = SocketContext<Record<string, unknown>, Extra>;
-type Operation = {
-  readonly id: string;
-  readonly connection: Connection;
-  readonly controller: AbortController;
-  readonly begun: Begun | null;
-};
 type Payload = {
   readonly query: string;
   readonly operationName?: string | null;
   readonly variables?: Record<string, unknown> | null;
+  readonly extensions?: unknown;
 };
 
-class TooManyOperations extends DomainError {
-  constructor() {
-    const max = requestLimits.operationsPerSocket;
-    super('RATE_LIMITED', `Expected at most ${max} operations of one WebSocket at once`, { max });
-  }
+function tooManyOperations(): DomainError {
+  const max = requestLimits.operationsPerSocket;
+  return new DomainError(
+    'RATE_LIMITED',
+    `Expected at most ${max} operations of one WebSocket at once`,
+    { max },
+  );
 }
 
-class OperationEnding extends DomainError {
-  constructor(id: string) {
-    super(
-      'BAD_REQUEST',
-      `Expected an id of its own for each operation, but got "${id.slice(0, 100)}", whose operation has yet to end`,
-    );
-  }
+function operationEnding(id: string): DomainError {
+  return new DomainError(
+    'BAD_REQUEST',
+    `Expected an id of its own for each operation, but got "${id.slice(0, 100)}", whose operation has yet to end`,
+  );
 }
 
-class NoSuchOperation extends DomainError {
-  constructor(name: string | null | undefined) {
-    const got = name ? `"${name.slice(0, 100)}"` : 'no operationName';
-    super('BAD_REQUEST', `Expected the name of one operation of the document, but got ${got}`);
-  }
+function noSuchOperation(name: string | null | undefined): DomainError {
+  const got = name ? `"${name.slice(0, 100)}"` : 'no operationName';
+  return new DomainError(
+    'BAD_REQUEST',
+    `Expected the name of one operation of the document, but got ${got}`,
+  );
 }
 
 /** What `graphql-ws` asks of us at each turn of an operation. */
-export function operationHooks({ schema, log, context, admission }: GraphqlDeps) {
+export function operationHooks(
+  { schema, log, context, sessions, checkOperation, introspection, allowedDocuments }: GraphqlDeps,
+  socketsOf: (userId: string) => number,
+) {
+  const rules = introspection
+    ? specifiedRules
+    : [...specifiedRules, NoSchemaIntrospectionCustomRule];
   const map = (errors: readonly unknown[], requestId: string) =>
     errors.map((error) => mapError(error, { requestId, log }));
+
+  /** Of operations whose answers say it. */
+  const costs = new WeakMap<Context, Cost>();
+  const releases = new WeakMap<Context, Release>();
 
   return {
     async onSubscribe(
@@ -76,38 +76,36 @@ export function operationHooks({ schema, log, context, admission }: GraphqlDeps)
       payload: Payload,
     ): Promise<ExecutionArgs | readonly GraphQLError[]> {
       const requestId = newRequestId();
-      const { operations, host, begun } = connection.extra; // Before anything is awaited.
+      const { operations, host, address, authorization, begun } = connection.extra; // Before anything is awaited.
       if (begun) begun.payload = payload;
       try {
         // What graphql-ws says of the one that ends, the client would take for the end of the new one.
         const isTaken = [...operations.values()].some((operation) => operation.id === id);
-        if (isTaken) throw new OperationEnding(id);
-        if (operations.size >= requestLimits.operationsPerSocket) throw new TooManyOperations();
+        if (isTaken) throw operationEnding(id);
+        if (operations.size >= requestLimits.operationsPerSocket) throw tooManyOperations();
         const controller = new AbortController();
         operations.set(payload, { id, connection, controller, begun });
-        checkNesting(payload.query);
+        allowedDocuments?.check(payload.query);
+        checkDocument(payload.query);
         const document = parse(payload.query, { maxTokens: requestLimits.tokens });
-        const errors = validate(schema, document);
+        const errors = validate(schema, document, rules);
         if (errors.length > 0) {
           operations.delete(payload);
           return errors.map((error) => withId(error, requestId, validation));
         }
         const { operationName, variables } = payload;
-        if (!getOperationAST(document, operationName)) throw new NoSuchOperation(operationName);
-        const { signal } = controller;
-        const cost = costOf(schema, document, { operationName, variables: variables ?? {} });
-        if (cost !== null) {
-          checkCost(cost);
-          const release = await admission.enter(cost, { key: connection.extra, signal });
-          begun?.ended.then(release);
-        }
-        return {
-          schema,
-          document,
-          operationName,
-          variableValues: variables,
-          contextValue: await context({ requestId, signal, host }),
-        };
+        if (!getOperationAST(document, operationName)) throw noSuchOperation(operationName);
+        const asked = { requestId, signal: controller.signal, host, address, authorization };
+        const contextValue = await context(asked);
+        const { release, cost } = await checkOperation({
+          ...{ document, operationName, variables: variables ?? {} },
+          context: contextValue,
+          connection: connection.extra,
+        });
+        begun?.ended.then(release);
+        releases.set(contextValue, release);
+        if (cost !== null && asksForCost(payload)) costs.set(contextValue, cost);
+        return { schema, document, operationName, variableValues: variables, contextValue };
       } catch (error) {
         operations.delete(payload);
         const asGraphQL =
@@ -117,6 +115,9 @@ export function operationHooks({ schema, log, context, admission }: GraphqlDeps)
         return [withId(asGraphQL, requestId)];
       }
     },
+    /** False closes the connection, where `extra.end` has not done so with a better reason. */
+    onConnect: (connection: Connection) =>
+      authenticateSocket(connection, { context, sessions, socketsOf }),
     /** An iterator that waits inside cannot be ended from outside: its signal ends it. */
     onOperation(
       connection: Connection,
@@ -145,11 +146,17 @@ export function operationHooks({ schema, log, context, admission }: GraphqlDeps)
       _id: string,
       _payload: unknown,
       args: ExecutionArgs,
-      result: { errors?: readonly unknown[] },
+      { errors, ...result }: ExecutionResult,
     ) {
-      if (!result.errors) return;
-      const { requestId } = args.contextValue as Context;
-      return { ...result, errors: map(result.errors, requestId) };
+      const context = args.contextValue as Context;
+      releases.get(context)?.(); // What waits to be sent is counted where it waits.
+      const cost = costs.get(context);
+      if (!errors && !cost) return;
+      return {
+        ...result,
+        ...(errors && { errors: map(errors, context.requestId) }),
+        ...(cost && { extensions: { cost } }),
+      };
     },
     onError(
       { extra }: Connection,

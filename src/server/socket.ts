@@ -5,12 +5,15 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { DomainError } from '../errors.ts';
 import { mapError, statusOf } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
+import { trackIncoming } from './incoming.ts';
 import { connectionLimits, requestLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { CheckOrigin } from './origin.ts';
 import { newRequestId } from './request-scope.ts';
 import { createInbox, type Take } from './socket-inbox.ts';
-import { abortCompleted, type Extra, operationHooks, takeOne } from './socket-operations.ts';
+import { abortCompleted, operationHooks, takeOne } from './socket-operations.ts';
+import type { Extra } from './socket-state.ts';
+import { createTurns } from './turns.ts';
 import { cutUnread } from './unread.ts';
 
 export type Sockets = {
@@ -26,13 +29,16 @@ export type SocketDeps = GraphqlDeps & { readonly checkOrigin: CheckOrigin };
 const serviceRestart = 1012;
 /** "Policy Violation": the client does not read. */
 const notRead = 1008;
-/** Time for that last word, in case the client reads after all. */
-const lastWordMs = 1_000;
+/** Time for that reason, in case the client reads after all. */
+const reasonMs = 1_000;
 const keepAliveMs = 12_000;
 
 /** GraphQL over WebSocket (the protocol `graphql-transport-ws`) at `/graphql` of `server`. */
 export function openSockets(server: Server, deps: SocketDeps): Sockets {
-  const protocol = makeServer<Record<string, unknown>, Extra>(operationHooks(deps));
+  const extras = new Set<Extra>();
+  const socketsOf = (userId: string) =>
+    [...extras].reduce((sum, extra) => sum + (extra.userId === userId ? 1 : 0), 0);
+  const protocol = makeServer<Record<string, unknown>, Extra>(operationHooks(deps, socketsOf));
   const sockets = new WebSocketServer({
     noServer: true,
     handleProtocols,
@@ -40,12 +46,12 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     clientTracking: true,
     autoPong: false,
   });
-  const extras = new Set<Extra>();
+  const turns = createTurns();
   const byConnection = new WeakMap<Duplex, WebSocket>();
   const unread = cutUnread(server, (connection) => {
     const socket = byConnection.get(connection);
     socket?.close(notRead, 'Expected a client that reads its answers');
-    setTimeout(() => connection.destroy(), socket ? lastWordMs : 0).unref();
+    setTimeout(() => connection.destroy(), socket ? reasonMs : 0).unref();
   });
   let isClosing = false;
 
@@ -53,13 +59,15 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     socket.on('error', () => socket.destroy()); // The client has gone before the WebSocket was open.
     try {
       const { host } = deps.checkOrigin(request);
-      if (isClosing) throw new Stopping();
-      if (!/^\/graphql\/?(\?|$)/i.test(request.url ?? ''))
-        throw new NoSuchSocket(request.url ?? '');
-      if (sockets.clients.size >= requestLimits.sockets) throw new TooManySockets();
+      const address = deps.addressOf(request);
+      const { authorization } = request.headers;
+      if (request.method !== 'GET') throw notByGet(request.method ?? '');
+      if (isClosing) throw stopping();
+      if (!/^\/graphql\/*(\?|$)/i.test(request.url ?? '')) throw noSuchSocket(request.url ?? '');
+      if (sockets.clients.size >= requestLimits.sockets) throw tooManySockets();
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         byConnection.set(socket, webSocket);
-        accept(webSocket, { host, connection: socket });
+        accept(webSocket, { host, address, authorization, connection: socket });
       });
     } catch (error) {
       refuse(request, socket, error, deps.log);
@@ -68,10 +76,22 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
 
   function accept(
     socket: WebSocket,
-    { host, connection }: { host: string; connection: Duplex },
+    {
+      connection,
+      ...asked
+    }: Pick<Extra, 'host' | 'address' | 'authorization'> & { connection: Duplex },
   ): void {
-    const extra: Extra = { host, operations: new Map(), begun: null };
+    const extra: Extra = {
+      ...asked,
+      userId: null,
+      operations: new Map(),
+      begun: null,
+      end: (code, reason) => socket.close(code, bounded(reason)),
+      leave: () => {},
+      isClosed: false,
+    };
     extras.add(extra);
+    const incoming = trackIncoming(socket, connection, deps.incoming);
     const stopPinging = keepAlive(socket, connection);
     let close = () => {};
     const closed = protocol.opened(
@@ -94,6 +114,8 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
             onBegin: (begun) => {
               extra.begun = begun;
             },
+            onBytes: incoming.setKept,
+            turns,
           });
           close = inbox.close;
           socket.on('message', (message) => {
@@ -108,6 +130,9 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
     socket.once('close', (code, reason) => {
       stopPinging();
       close();
+      incoming.close();
+      extra.isClosed = true;
+      extra.leave();
       extras.delete(extra);
       for (const { controller } of extra.operations.values()) controller.abort();
       closed(code, String(reason)).catch((error: unknown) =>
@@ -137,29 +162,38 @@ export function openSockets(server: Server, deps: SocketDeps): Sockets {
   };
 }
 
-class Stopping extends DomainError {
-  constructor() {
-    super(
-      'RATE_LIMITED',
-      'Expected a server that takes connections, but it is stopping: connect again',
-      {
-        retryAfter: 5,
-      },
-    );
-  }
+function stopping(): DomainError {
+  return new DomainError(
+    'RATE_LIMITED',
+    'Expected a server that takes connections, but it is stopping: connect again',
+    {
+      retryAfter: 5,
+    },
+  );
 }
 
-class TooManySockets extends DomainError {
-  constructor() {
-    const max = requestLimits.sockets;
-    super('RATE_LIMITED', `Expected at most ${max} open WebSockets, but so many are open`, { max });
-  }
+function tooManySockets(): DomainError {
+  const max = requestLimits.sockets;
+  return new DomainError(
+    'RATE_LIMITED',
+    `Expected at most ${max} open WebSockets, but so many are open`,
+    { max },
+  );
 }
 
-class NoSuchSocket extends DomainError {
-  constructor(got: string) {
-    super('NOT_FOUND', `Expected a WebSocket at /graphql, but got ${got.slice(0, 100)}`);
-  }
+/** RFC 6455, 4.1. */
+function notByGet(got: string): DomainError {
+  return new DomainError(
+    'BAD_REQUEST',
+    `Expected a WebSocket to be opened with GET, but got ${got}`,
+  );
+}
+
+function noSuchSocket(got: string): DomainError {
+  return new DomainError(
+    'NOT_FOUND',
+    `Expected a WebSocket at /graphql, but got ${got.slice(0, 100)}`,
+  );
 }
 
 /** Answers the upgrade in plain HTTP. Browsers do not show the body, but curl does. */
@@ -173,6 +207,12 @@ function refuse(request: IncomingMessage, socket: Duplex, error: unknown, log: L
     `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );
+}
+
+/** RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes two. */
+function bounded(reason: string): string {
+  const bytes = Buffer.from(reason);
+  return bytes.length <= 123 ? reason : `${bytes.subarray(0, 119).toString('latin1')}…`;
 }
 
 function send(socket: WebSocket, text: string): Promise<void> {

@@ -1,7 +1,12 @@
+import { outlast } from '../database/outlast.ts';
 import type { Events } from '../events/events.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { ModelDescription } from '../inference/request.ts';
 import type { Storage } from '../storage/storage.ts';
+import { createAudit } from './access/audit.ts';
+import { createKeys } from './access/keys.ts';
+import { type Quotas, usedOf } from './access/quotas.ts';
+import { type Period, type UsageOf, usageOf } from './access/usage.ts';
 import { createUsers } from './access/users.ts';
 import type { Viewer } from './access/viewer.ts';
 import { cancel } from './generations/cancel.ts';
@@ -11,6 +16,7 @@ import { type GenerationList, page } from './generations/list.ts';
 import { createQueue } from './generations/queue.ts';
 import { type GenerateInput, request } from './generations/request.ts';
 import { createAssets } from './library/assets.ts';
+import type { LinkKeys } from './library/link-keys.ts';
 import { createLinks } from './library/links.ts';
 import { createModelList } from './library/models.ts';
 import { createNodes } from './library/nodes.ts';
@@ -27,15 +33,21 @@ export type ServicesOptions = {
   /** The same, as their folders are now. */
   readonly listModels: () => Promise<readonly ModelDescription[]>;
   readonly defaultModel: string;
-  /** Generations of one user that may wait, and that run, at once. */
-  readonly maxQueued: number;
+  /** What one user may have. */
+  readonly quotas: Quotas;
+  /** Generations that run at once. */
   readonly maxRunning: number;
   /** Requests of all users that may wait for their end at once. */
   readonly maxOpenWaits: number;
+  /** The same of one user. */
+  readonly maxOpenWaitsPerUser: number;
   readonly eventRetentionSeconds: number;
   readonly version: string;
-  /** Signs links to files; hexadecimal. */
-  readonly linkSecret: string;
+  /** Signs links to files. */
+  readonly linkKeys: LinkKeys;
+  /** Longest validity of a link. */
+  readonly linkHours: number;
+  readonly isAccessRequired: boolean;
 };
 
 /** Everything that resolvers and routes may ask for. Ids that a client names are global ids. */
@@ -44,13 +56,17 @@ export type Services = Awaited<ReturnType<typeof startServices>>;
 /** Resolves when the subscriptions listen. */
 export async function startServices(options: ServicesOptions) {
   const { client, events, storage, listModels, defaultModel } = options;
-  const { version, maxQueued, maxRunning, maxOpenWaits, eventRetentionSeconds } = options;
-  const requesting = { client, events, listModels, defaultModel, maxQueued };
+  const { version, quotas, maxRunning, eventRetentionSeconds } = options;
+  const { maxOpenWaits, maxOpenWaitsPerUser } = options;
+  const requesting = { client, events, listModels, defaultModel, quotas };
   const queue = createQueue(client);
-  const subscriptions = await startSubscriptions({ client, events, queue, maxOpenWaits });
+  const subscriptions = await startSubscriptions({
+    ...{ client, events, queue, maxOpenWaits, maxOpenWaitsPerUser },
+  });
   const projects = createProjects({ client });
   const assets = createAssets({ client });
   const users = createUsers({ client });
+  const keys = createKeys({ client });
   const models = createModelList({
     models: options.models,
     refresh: listModels,
@@ -63,7 +79,9 @@ export async function startServices(options: ServicesOptions) {
       request(viewer: Viewer, input: GenerateInput, signal: AbortSignal) {
         const seconds = input.waitSeconds ?? 0;
         const ask = () => request(requesting, viewer, input);
-        return seconds > 0 ? subscriptions.waits.until(ask, { seconds, signal }) : ask();
+        return seconds > 0
+          ? subscriptions.waits.until(ask, { seconds, signal, ownerId: viewer.id })
+          : ask();
       },
       cancel: (viewer: Viewer, globalId: string) => cancel({ client, events }, viewer, globalId),
       find: (viewer: Viewer, globalId: string) => find(client, viewer, globalId),
@@ -77,6 +95,15 @@ export async function startServices(options: ServicesOptions) {
     projects,
     assets,
     users,
+    keys,
+    audit: createAudit({ client }),
+    usage: (of: UsageOf, period: Period) => usageOf(client, of, period),
+    /** What a user may have, and what it has. */
+    limits: async (viewer: Viewer) => ({
+      ...quotas,
+      maxRunning,
+      ...(await usedOf(client, viewer.id)),
+    }),
     models,
     nodes: createNodes({
       Project: projects.load,
@@ -84,11 +111,18 @@ export async function startServices(options: ServicesOptions) {
       Asset: assets.load,
       User: users.load,
       Model: async (_viewer, name) => models.find(name),
+      ApiKey: keys.load,
     }),
-    links: createLinks({ secret: options.linkSecret }),
+    links: createLinks({ keys: options.linkKeys, hours: options.linkHours }),
     renditions: createRenditions({ client, storage }),
+    /** For what nobody would ask for again: repeated while the database does not answer. */
+    patiently: outlast,
     /** What is fixed for as long as the program runs. */
-    installation: { version, maxQueued, maxRunning, eventRetentionSeconds },
+    installation: {
+      version,
+      eventRetentionSeconds,
+      authenticationRequired: options.isAccessRequired,
+    },
     close: () => subscriptions.close(),
   };
 }

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sniff } from '../../src/images/sniff.ts';
+import { linkKeysIn } from '../../src/services/library/link-keys.ts';
 import { createLinks } from '../../src/services/library/links.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
@@ -198,9 +199,9 @@ describe('a link', () => {
   });
 
   it('is 410 after it has expired', async () => {
-    const { linkSecret } = await server.app.database.client.installation.findFirstOrThrow();
+    const keys = linkKeysIn(server.app.dataFolder, null);
     const now = () => Date.now() - 3 * 24 * 60 * 60 * 1000;
-    const old = createLinks({ secret: linkSecret, now }).sign(idOf(links.original), {});
+    const old = createLinks({ keys, now }).sign(idOf(links.original), {});
     const response = await fetch(server.url + old);
     expect(response.status).toBe(410);
     expect(await codeOf(response)).toBe('NOT_FOUND');
@@ -221,7 +222,7 @@ describe('the signature', () => {
   const day = 24 * 60 * 60 * 1000;
   const noon = Date.UTC(2026, 0, 1, 12);
   let now = noon;
-  const { sign, verify, expiry } = createLinks({ secret: 'ab'.repeat(32), now: () => now });
+  const { sign, verify, expiry } = createLinks({ keys: () => ['ab'.repeat(32)], now: () => now });
   const verifying = (link: string) => verify(...(link.split('?') as [string, string]));
 
   it('is the same for a whole day, and valid for at least one more', () => {

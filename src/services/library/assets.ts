@@ -10,9 +10,15 @@ import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
-import { checkFilter, escapeLike } from '../input/text.ts';
-import { requireRowId, rowIdOf } from '../relay/global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
+import { escapeLike, filterProblems } from '../input/text.ts';
+import { idProblems, requireRowId, rowIdOf } from '../relay/global-id.ts';
+import {
+  type Connection,
+  type Order,
+  type PageArgs,
+  pageProblems,
+  paginate,
+} from '../relay/pagination.ts';
 import { byId, rowLoader } from '../relay/row-loader.ts';
 
 export type AssetFilter = {
@@ -65,6 +71,12 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
       return id === null ? null : client.asset.findUnique({ where: { id, ownerId: viewer.id } });
     },
     async page(viewer, { projectId, filter, order, args }) {
+      refuse([
+        ...pageProblems(args, order),
+        ...idProblems('Project', projectId, ['projectId']),
+        ...filterProblems(filter, ['search', 'model', 'sampler'], limits.promptCharacters.max),
+        ...numberProblems(['filter', 'seed'], filter.seed, limits.seed),
+      ]);
       const where = ownedBy(viewer, projectId, filter);
       return paginate<AssetOrder['field'], Asset, Prisma.AssetWhereInput>(args, {
         order,
@@ -90,12 +102,10 @@ function ownedBy(
   filter: AssetFilter,
 ): Prisma.AssetWhereInput {
   const { search, createdAfter, createdBefore } = filter;
-  checkFilter(filter, ['search', 'model', 'sampler'], limits.promptCharacters.max);
-  refuse(numberProblems(['filter', 'seed'], filter.seed, limits.seed));
   const words = { contains: escapeLike(search ?? ''), mode: 'insensitive' as const };
   return {
     ownerId: viewer.id,
-    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId, ['projectId']) }),
+    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId) }),
     trashedAt: filter.trashed ? { not: null } : null,
     role: filter.role ?? 'IMAGE',
     ...(filter.origin ? { origin: filter.origin } : {}),

@@ -3,6 +3,7 @@ import { BadInput, DomainError } from '../../errors.ts';
 import { type ImageFormat, imageFormats } from '../../images/formats.ts';
 import { type ImageFit, snapWidth } from '../../images/renditions.ts';
 import { isUuid } from '../relay/global-id.ts';
+import type { LinkKeys } from './link-keys.ts';
 
 /** What a link gives. Without width, height, format and stripMetadata: the original, byte for byte. */
 export type LinkOptions = {
@@ -20,6 +21,8 @@ export type LinkOptions = {
 export type LinkedFile = {
   /** Row id of the asset. */
   readonly assetId: string;
+  /** Row id of the key that the link was given to; it ends with that one. Null where there was none. */
+  readonly apiKeyId: string | null;
   readonly width: number | null;
   readonly height: number | null;
   readonly fit: ImageFit;
@@ -31,9 +34,12 @@ export type LinkedFile = {
 };
 
 export type Links = {
-  /** Path and query of a link; the same, byte for byte, all (UTC) day long. @throws BadInput */
-  sign(assetId: string, options: LinkOptions): string;
-  /** Time until which links that are signed now are valid: one to two days from now. */
+  /**
+   * Path and query of a link; the same, byte for byte, for half of the longest validity: by default all (UTC) day long.
+   * `apiKeyId`: that of the credential that it is given to. @throws BadInput
+   */
+  sign(assetId: string, options: LinkOptions, apiKeyId?: string | null): string;
+  /** Time until which links that are signed now are valid: from half the longest validity on. */
   expiry(): Date;
   /** @throws DomainError (FORBIDDEN: not ours, or altered), LinkExpired */
   verify(path: string, query: string): LinkedFile;
@@ -49,33 +55,44 @@ export class LinkExpired extends DomainError {
 }
 
 const prefix = '/files/';
-const dayMs = 24 * 60 * 60 * 1000;
+/** Longest validity of a link in hours, where nothing else is configured. */
+export const defaultLinkHours = 48;
+const hourMs = 60 * 60 * 1000;
 
-/** `secret`: hexadecimal, out of the installation's row. */
 export function createLinks({
-  secret,
+  keys,
+  hours = defaultLinkHours,
   now = Date.now,
 }: {
-  secret: string;
+  keys: LinkKeys;
+  /** Longest validity. */
+  hours?: number;
   now?: () => number;
 }): Links {
-  const key = Buffer.from(secret, 'hex');
-  const signatureOf = (signed: string) =>
-    createHmac('sha256', key).update(signed).digest('base64url').slice(0, signatureLength);
-  // Rounded to the start of a day: browsers cache by URL, so the link must not change with every request.
-  const expiresAt = () => (Math.floor(now() / dayMs) + 2) * dayMs;
+  const signatureOf = (signed: string, key: string) =>
+    createHmac('sha256', Buffer.from(key, 'hex'))
+      .update(signed)
+      .digest('base64url')
+      .slice(0, signatureLength);
+  const periodMs = (hours * hourMs) / 2;
+  // Rounded: browsers cache by URL, so the link must not change with every request.
+  const expiresAt = () => (Math.floor(now() / periodMs) + 2) * periodMs;
 
   return {
-    sign(assetId, options) {
-      const unsigned = `${prefix}${assetId}?${parametersOf(options, expiresAt())}`;
-      return `${unsigned}&signature=${signatureOf(unsigned)}`;
+    sign(assetId, options, apiKeyId = null) {
+      const query = parametersOf(options, { expiresAt: expiresAt(), apiKeyId });
+      const unsigned = `${prefix}${assetId}?${query}`;
+      return `${unsigned}&signature=${signatureOf(unsigned, keys()[0] ?? '')}`;
     },
     expiry: () => new Date(expiresAt()),
     verify(path, query) {
       const [, unsignedQuery = '', signature = ''] = signedQuery.exec(query) ?? [];
-      const expected = Buffer.from(signatureOf(`${path}?${unsignedQuery}`));
       const got = Buffer.from(signature);
-      if (got.length !== expected.length || !timingSafeEqual(got, expected)) throw badLink();
+      const isOurs = keys().some((key) => {
+        const expected = Buffer.from(signatureOf(`${path}?${unsignedQuery}`, key));
+        return got.length === expected.length && timingSafeEqual(got, expected);
+      });
+      if (!isOurs) throw badLink();
       const file = parse(path, new URLSearchParams(unsignedQuery));
       if (file.expiresAt <= now()) throw new LinkExpired(new Date(file.expiresAt));
       return file;
@@ -96,7 +113,10 @@ const signatureLength = 32;
 const signedQuery = /^(.*)&signature=([\w-]+)$/;
 
 /** In a fixed order, without defaults: equal options give equal links. */
-function parametersOf(options: LinkOptions, expiresAt: number): URLSearchParams {
+function parametersOf(
+  options: LinkOptions,
+  { expiresAt, apiKeyId }: Pick<LinkedFile, 'expiresAt' | 'apiKeyId'>,
+): URLSearchParams {
   const { width, height, fit, format, download, stripMetadata } = options;
   const isBox = width != null && height != null;
   const entries: (readonly [string, string] | null)[] = [
@@ -107,6 +127,7 @@ function parametersOf(options: LinkOptions, expiresAt: number): URLSearchParams 
     format ? ['format', format] : null,
     download ? ['download', '1'] : null,
     stripMetadata ? ['strip', '1'] : null,
+    apiKeyId === null ? null : ['key', apiKeyId],
     ['expires', `${expiresAt / 1000}`],
   ];
   return new URLSearchParams(Object.fromEntries(entries.filter((entry) => entry !== null)));
@@ -133,6 +154,7 @@ function parse(path: string, query: URLSearchParams): LinkedFile {
   if (!path.startsWith(prefix) || !isUuid(assetId) || expires === null) throw badLink();
   return {
     assetId,
+    apiKeyId: query.get('key'),
     width: number('width'),
     height: number('height'),
     fit: query.get('fit') === 'COVER' ? 'COVER' : 'CONTAIN',

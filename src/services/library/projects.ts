@@ -1,9 +1,15 @@
 import type { Prisma, PrismaClient, Project } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { refuse } from '../input/problems.ts';
-import { checkFilter, escapeLike, nameProblems, textProblems } from '../input/text.ts';
+import { escapeLike, filterProblems, nameProblems, textProblems } from '../input/text.ts';
 import { rowIdOf } from '../relay/global-id.ts';
-import { type Connection, type Order, type PageArgs, paginate } from '../relay/pagination.ts';
+import {
+  type Connection,
+  type Order,
+  type PageArgs,
+  pageProblems,
+  paginate,
+} from '../relay/pagination.ts';
 import { byId, rowLoader } from '../relay/row-loader.ts';
 import { projectLimits } from './limits.ts';
 
@@ -45,6 +51,10 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
       return id === null ? null : client.project.findUnique({ where: { id, ownerId: viewer.id } });
     },
     async page(viewer, { filter, order, args }) {
+      refuse([
+        ...pageProblems(args, order),
+        ...filterProblems(filter, ['search'], projectLimits.name.max),
+      ]);
       const where = ownedBy(viewer, filter);
       return paginate<ProjectOrder['field'], Project, Prisma.ProjectWhereInput>(args, {
         order,
@@ -61,7 +71,6 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
 }
 
 function ownedBy(viewer: Viewer, { search, trashed }: ProjectFilter): Prisma.ProjectWhereInput {
-  checkFilter({ search }, ['search'], projectLimits.name.max);
   return {
     ownerId: viewer.id,
     trashedAt: trashed ? { not: null } : null,

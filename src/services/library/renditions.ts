@@ -2,6 +2,7 @@ import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
 import { extensionOf, type ImageFormat, mimeOf } from '../../images/formats.ts';
 import { boxWithin, type Rendition, renderRendition } from '../../images/renditions.ts';
 import { ObjectMissing, type Storage } from '../../storage/storage.ts';
+import { working } from '../access/keys.ts';
 import { NotFound, toGlobalId } from '../relay/global-id.ts';
 import { createFairTurns } from './fair-turns.ts';
 import { renditionLimits } from './limits.ts';
@@ -68,7 +69,7 @@ export function createRenditions(deps: { client: PrismaClient; storage: Storage 
 
   return {
     async find(file, negotiated, signal) {
-      const asset = await client.asset.findUnique({ where: { id: file.assetId } });
+      const asset = await findLinked(client, file);
       if (asset === null) throw new NotFound('an asset', toGlobalId('Asset', file.assetId));
       if (isOriginal(file)) return original(asset);
 
@@ -80,7 +81,7 @@ export function createRenditions(deps: { client: PrismaClient; storage: Storage 
       const key = `${renditionsFolder}${asset.id}/${nameOf(rendition)}`;
       let stored = await store.find(key);
       // Twice where the others who asked had gone, and it was just given up for them.
-      for (let tries = 0; stored === null && tries < 2 && !signal.aborted; tries++) {
+      for (let tries = 0; stored === null && tries < 5 && !signal.aborted; tries++) {
         await makeInTurn(key, asset, rendition, signal);
         stored = await store.find(key);
       }
@@ -94,6 +95,17 @@ export function createRenditions(deps: { client: PrismaClient; storage: Storage 
       };
     },
   };
+}
+
+/** Null where it is gone, or the user or the key that the link was given to no longer holds. */
+async function findLinked(
+  client: PrismaClient,
+  { assetId, apiKeyId }: LinkedFile,
+): Promise<Asset | null> {
+  const asset = client.asset.findUnique({ where: { id: assetId, owner: { removedAt: null } } });
+  if (apiKeyId === null) return asset;
+  const key = await client.apiKey.findUnique({ where: { id: apiKeyId, ...working() } });
+  return key === null ? null : asset;
 }
 
 export function isOriginal(file: LinkedFile): boolean {

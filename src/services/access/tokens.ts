@@ -1,0 +1,196 @@
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { z } from 'zod';
+import { DomainError } from '../../errors.ts';
+import type { Prisma, PrismaClient, UserRole } from '../../generated/prisma/client.ts';
+import { note } from './audit.ts';
+import { userLimits } from './limits.ts';
+import { addUser, freeName } from './users.ts';
+import { type Viewer, viewerOfToken } from './viewer.ts';
+
+/** An identity provider whose tokens are accepted (OpenID Connect Core 1.0, RFC 9068). */
+export type TokenIssuer = {
+  /** As its tokens have it in `iss`. */
+  readonly issuer: string;
+  /** What its tokens must have in `aud`. */
+  readonly audience: string;
+  /** Where its keys are; found through the issuer's discovery document where left out. */
+  readonly jwksUrl?: string | undefined;
+  /** Claim with the role; a dot goes into an object: `realm_access.roles`. */
+  readonly roleClaim: string;
+  /** Values of that claim that make an administrator. */
+  readonly adminRoles: readonly string[];
+};
+
+export type Tokens = {
+  /** The viewer that a token names; the first one makes the user. @throws DomainError UNAUTHENTICATED, UNAVAILABLE */
+  viewerOf(token: string): Promise<Viewer>;
+};
+
+/** Asymmetric ones alone: a secret that both sides know could sign tokens, and `none` signs nothing. */
+const algorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+];
+
+/** Seconds by which the clocks of the issuer and this machine may differ. */
+export const clockSkewSeconds = 30;
+const fetchTimeoutMs = 5_000;
+/** Time before keys are fetched again for a token whose key is unknown. */
+const cooldownMs = 10_000;
+
+export function createTokens(
+  client: PrismaClient,
+  issuer: TokenIssuer,
+  /** For tests; the issuer's own keys where left out. */
+  keys: JWTVerifyGetKey = remoteKeys(issuer),
+): Tokens {
+  return {
+    async viewerOf(token) {
+      const claims = await verify(token, issuer, keys);
+      const subject = JSON.stringify([claims.iss, claims.sub]);
+      const expiresAt = new Date(claims.exp * 1000);
+      const role = roleOf(claims, issuer);
+      const known = await viewerOfToken(client, { subject, expiresAt });
+      if (known?.role === role) return known;
+      await client.$transaction((tx) => keepUser(tx, { subject, role, name: nameOf(claims) }));
+      const viewer = await viewerOfToken(client, { subject, expiresAt });
+      if (viewer === null) throw refused('its user was removed');
+      return viewer;
+    },
+  };
+}
+
+/** Of a user that is new, or has another role than its row says. */
+async function keepUser(
+  tx: Prisma.TransactionClient,
+  { subject, role, name }: { subject: string; role: UserRole; name: string },
+): Promise<void> {
+  // Two first requests at once make one user.
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${subject}, 0))`;
+  const actor = { viewer: null, address: null };
+  const row = await tx.user.findUnique({ where: { subject } });
+  if (row === null) {
+    await addUser(tx, actor, { subject, role, name: await freeName(tx, name) });
+    return;
+  }
+  if (row.role === role || row.removedAt !== null) return;
+  await tx.user.update({ where: { subject }, data: { role } });
+  const details = { from: row.role, to: role, by: 'identity provider' };
+  await note(tx, actor, { action: 'user.role', targetId: row.id, details });
+}
+
+const claimsShape = z.looseObject({
+  iss: z.string(),
+  sub: z.string().min(1).max(500),
+  exp: z.number(),
+});
+type Claims = z.infer<typeof claimsShape>;
+
+async function verify(
+  token: string,
+  { issuer, audience }: TokenIssuer,
+  keys: JWTVerifyGetKey,
+): Promise<Claims> {
+  let payload: JWTPayload;
+  try {
+    ({ payload } = await jwtVerify(token, keys, {
+      algorithms,
+      issuer,
+      audience,
+      clockTolerance: clockSkewSeconds,
+      requiredClaims: ['exp', 'sub'],
+    }));
+  } catch (error) {
+    throw reasonOf(error);
+  }
+  const claims = claimsShape.safeParse(payload);
+  if (!claims.success) throw refused('its claims are not those of OpenID Connect');
+  return claims.data;
+}
+
+/** Never what is in the token: it may be a secret of somebody else. */
+function reasonOf(error: unknown): unknown {
+  if (error instanceof errors.JWTExpired) return refused('it has expired');
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return refused(`its "${error.claim}" is not accepted`);
+  if (error instanceof errors.JWKSTimeout || isUnreachable(error)) {
+    const text = 'Expected the keys of the identity provider, but it does not answer';
+    return new DomainError('UNAVAILABLE', text, { retryAfter: 5 }, { cause: error });
+  }
+  if (error instanceof errors.JOSEError)
+    return refused('its signature, algorithm or form is not accepted');
+  return error;
+}
+
+/** What `fetch` throws, and what `jose` makes of an answer that holds no keys. */
+function isUnreachable(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof DiscoveryFailed) return true;
+  return error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC';
+}
+
+function refused(what: string): DomainError {
+  return new DomainError('UNAUTHENTICATED', `Expected a valid token, but ${what}`);
+}
+
+/** A person's name, else what the issuer calls it. */
+function nameOf({ sub, ...claims }: Claims): string {
+  const given = ['preferred_username', 'email', 'name']
+    .map((claim) => claims[claim])
+    .find((value) => typeof value === 'string' && value.trim() !== '');
+  return (typeof given === 'string' ? given.trim() : sub).slice(0, userLimits.name.max - 10);
+}
+
+function roleOf(claims: Claims, { roleClaim, adminRoles }: TokenIssuer): UserRole {
+  const value = roleClaim
+    .split('.')
+    .reduce<unknown>(
+      (object, name) =>
+        typeof object === 'object' && object !== null
+          ? (object as Readonly<Record<string, unknown>>)[name]
+          : undefined,
+      claims,
+    );
+  const roles = Array.isArray(value) ? value : [value];
+  return roles.some((role) => adminRoles.includes(String(role))) ? 'ADMIN' : 'MEMBER';
+}
+
+class DiscoveryFailed extends Error {}
+
+/** Found at the first token, so that a start does not depend on the identity provider. */
+function remoteKeys({ issuer, jwksUrl }: TokenIssuer): JWTVerifyGetKey {
+  const options = { timeoutDuration: fetchTimeoutMs, cooldownDuration: cooldownMs };
+  let found: Promise<JWTVerifyGetKey> | null = null;
+  const find = async () =>
+    createRemoteJWKSet(new URL(jwksUrl ?? (await discover(issuer))), options);
+  return async (header, token) => {
+    found ??= find().catch((error: unknown) => {
+      found = null; // Asked again with the next token.
+      throw error;
+    });
+    return (await found)(header, token);
+  };
+}
+
+const discoveryShape = z.object({ issuer: z.string(), jwks_uri: z.url() });
+
+/** OpenID Connect Discovery 1.0, 4: the document must name the issuer that it was asked of. */
+async function discover(issuer: string): Promise<string> {
+  const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+  const answer = await fetch(url, {
+    signal: AbortSignal.timeout(fetchTimeoutMs),
+    redirect: 'error',
+  });
+  const document = discoveryShape.safeParse(await answer.json().catch(() => null));
+  if (document.success && document.data.issuer === issuer) return document.data.jwks_uri;
+  throw new DiscoveryFailed(
+    `Expected a discovery document of ${issuer} at ${url}, but got another`,
+  );
+}

@@ -1,0 +1,453 @@
+import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  getNamedType,
+  isInterfaceType,
+  isIntrospectionType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+} from 'graphql';
+import { createClient } from 'graphql-ws';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { buildSchema } from '../../src/resolvers/build-schema.ts';
+import { scopes } from '../../src/services/access/limits.ts';
+import { makeKey, makeUser } from '../support/access.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+import { createStepwise } from '../support/stepwise.ts';
+
+/**
+ * Every field, argument that takes an id, mutation and subscription of the schema: the owner reads a value first, then
+ * others ask for the same. A new field fails here until it is covered.
+ */
+const schema = buildSchema();
+const engine = createStepwise();
+let server: TestServer;
+let owner: Headers;
+/** What belongs to the owner: nothing of it may reach anybody else. */
+let own: Own;
+
+type Headers = { authorization: string };
+type Own = Record<
+  | 'project'
+  | 'generation'
+  | 'failed'
+  | 'asset'
+  | 'user'
+  | 'apiKey'
+  | 'cursor'
+  | 'beginning'
+  | 'page'
+  | 'url',
+  string
+>;
+
+/** A prompt that nobody else has. */
+const secretPrompt = 'zanzibar-owner-prompt';
+const reference = 'owner-reference-4711';
+
+beforeAll(async () => {
+  server = await startTestServer({
+    generate: async function* (request, options) {
+      if (request.prompt.includes('fails')) throw new Error('on purpose');
+      for await (const event of engine.generate(request, options)) {
+        const timings = [{ stage: 'DENOISING', milliseconds: 5 }] as const;
+        yield event.type === 'image' ? { ...event, timings } : event;
+      }
+    },
+    config: { isAccessRequired: true, rateLimit: 0 },
+  });
+  const { client } = server.app.database;
+  const user = await makeUser(client, 'ADMIN');
+  owner = (await makeKey(client, user)).bearer;
+  const made = await ask(
+    'mutation { createProject(input: { name: "owner-project", description: "owner-description" }) { project { id } } }',
+    owner,
+  );
+  const project: string = made.data.createProject.project.id;
+  const generate = async (prompt: string): Promise<string> => {
+    const settings = `settings: { prompt: "${prompt}", count: 2 }`;
+    const input = `{ waitSeconds: 30, clientReference: "${reference}", projectId: "${project}", ${settings} }`;
+    const { data } = await ask(
+      `mutation { generate(input: ${input}) { generation { id } } }`,
+      owner,
+    );
+    return data.generate.generation.id;
+  };
+  const key = `createApiKey(input: { name: "k", scopes: [READ], expiresAt: "2099-01-01T00:00:00Z" })`;
+  await ask(`mutation { ${key} { apiKey { id } } }`, owner);
+  engine.release();
+  const start = await ask('{ viewer { eventCursor } }', owner);
+  const generation = await generate(secretPrompt);
+  const failed = await generate(`${secretPrompt} fails`);
+  const { data } = await ask(
+    '{ viewer { eventCursor user { id } apiKeys { id } } assets { nodes { id url } pageInfo { endCursor } } }',
+    owner,
+  );
+  own = {
+    ...{ generation, failed, project },
+    asset: data.assets.nodes[0].id,
+    url: data.assets.nodes[0].url,
+    user: data.viewer.user.id,
+    apiKey: data.viewer.apiKeys[0].id,
+    cursor: data.viewer.eventCursor,
+    beginning: start.data.viewer.eventCursor,
+    page: data.assets.pageInfo.endCursor,
+  };
+}, 120_000);
+afterAll(() => server.close());
+
+type Answer = {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are what the walk asks for.
+  data: any;
+  errors: { extensions: { code: string } }[];
+  text: string;
+};
+const ask = (query: string, headers: object, variables = {}): Promise<Answer> =>
+  server.post(query, variables, headers as Record<string, string>);
+
+/** What arguments are given, by `Type.field.argument`, `field.argument` or `argument`; of an id all that fit. */
+const values: Record<string, () => readonly string[]> = {
+  'Query.node.id': () => [own.project, own.generation, own.failed, own.asset, own.user, own.apiKey],
+  'Query.nodes.ids': () => [
+    JSON.stringify([own.project, own.generation]),
+    JSON.stringify([own.asset, own.user, own.apiKey]),
+  ],
+  'Query.project.id': () => [own.project],
+  'Query.generation.id': () => [own.generation, own.failed],
+  'Query.asset.id': () => [own.asset],
+  projectId: () => ['', own.project],
+  first: () => ['3'],
+};
+
+function valuesOf(
+  type: GraphQLObjectType,
+  field: GraphQLField<unknown, unknown>,
+  argument: GraphQLArgument,
+) {
+  const names = [
+    `${type.name}.${field.name}.${argument.name}`,
+    `${field.name}.${argument.name}`,
+    argument.name,
+  ];
+  const found = names.map((name) => values[name]).find((given) => given !== undefined);
+  if (found) return found().filter((value) => value !== '');
+  const takesId = getNamedType(argument.type).name === 'ID';
+  const isNeeded = isNonNullType(argument.type) && argument.defaultValue === undefined;
+  if (takesId || isNeeded) throw new Error(`Expected the walk to know a value of ${names[0]}`);
+  return [];
+}
+
+/** All fields of a type, objects inside objects down to `depth`; of an interface those of `types`. */
+function selectionOf(type: GraphQLNamedType, depth: number, types?: readonly string[]): string {
+  if (isInterfaceType(type)) {
+    const inner = schema
+      .getPossibleTypes(type)
+      .filter(({ name }) => types?.includes(name) ?? true)
+      .map((one) => `... on ${one.name} ${selectionOf(one, depth)}`);
+    return `{ __typename ${inner.join(' ')} }`;
+  }
+  if (!isObjectType(type)) return '';
+  const fields = Object.values(type.getFields()).flatMap((field) => {
+    const inner = getNamedType(field.type);
+    if (!isLeafType(inner) && depth === 0) return [];
+    const args = field.args.flatMap((argument) => {
+      const [value] = valuesOf(type, field, argument);
+      const isId = getNamedType(argument.type).name === 'ID';
+      return value === undefined || isId ? [] : [`${argument.name}: ${value}`];
+    });
+    const given = args.length > 0 ? `(${args.join(', ')})` : '';
+    return [`${field.name}${given} ${selectionOf(inner, depth - 1)}`];
+  });
+  return `{ __typename ${fields.join(' ')} }`;
+}
+
+/** Operations that reach every field of the root, with each of its values. */
+function operationsOf(root: GraphQLObjectType, depth: number): [name: string, query: string][] {
+  return Object.values(root.getFields()).flatMap((field) => {
+    const given = field.args.map(
+      (argument) => [argument, valuesOf(root, field, argument)] as const,
+    );
+    const rounds = Math.max(1, ...given.map(([, texts]) => texts.length));
+    const type = getNamedType(field.type);
+    // Types of an interface may have fields of the same name that cannot be selected side by side.
+    const types = isInterfaceType(type)
+      ? schema.getPossibleTypes(type).map(({ name }) => name)
+      : [''];
+    return Array.from({ length: rounds * types.length }, (_, round): [string, string] => {
+      const i = Math.floor(round / types.length);
+      const only = types.slice(round % types.length, (round % types.length) + 1);
+      const args = given.flatMap(([argument, texts]) => {
+        const text = texts[Math.min(i, texts.length - 1)];
+        if (text === undefined) return [];
+        const isQuoted = getNamedType(argument.type).name === 'ID' && !isListOf(argument);
+        return [`${argument.name}: ${isQuoted ? JSON.stringify(text) : text}`];
+      });
+      const list = args.length > 0 ? `(${args.join(', ')})` : '';
+      const selection = selectionOf(type, depth, only);
+      return [`${root.name}.${field.name} ${round}`, `{ ${field.name}${list} ${selection} }`];
+    });
+  });
+}
+
+function isListOf({ type }: GraphQLArgument): boolean {
+  return isListType(isNonNullType(type) ? type.ofType : type);
+}
+
+/** `Type.field` of everything that has a value. */
+function* seenIn(value: unknown): Generator<string> {
+  if (Array.isArray(value)) for (const item of value) yield* seenIn(item);
+  else if (typeof value === 'object' && value !== null) {
+    const type = (value as { __typename?: string }).__typename;
+    for (const [key, inner] of Object.entries(value)) {
+      const isEmpty = inner === null || (Array.isArray(inner) && inner.length === 0);
+      if (type && !isEmpty) yield `${type}.${key}`;
+      yield* seenIn(inner);
+    }
+  }
+}
+
+/** Fields that a generation without these never has, or that are covered elsewhere. */
+const withoutValue: Record<string, string> = {
+  'Asset.title': 'no mutation sets it yet',
+  'Asset.trashedAt': 'no mutation sets it yet',
+  'Generation.trashedAt': 'no mutation sets it yet',
+  'Project.trashedAt': 'no mutation sets it yet',
+  'Generation.stage': 'only while it runs, asked for below',
+  'Generation.queuePosition': 'only while it waits, asked for below',
+  'Generation.estimatedFinishAt': 'only while it waits or runs, asked for below',
+  'Generation.previews': 'only while it runs, asked for below',
+  'GenerationSettings.negativePrompt': 'left out here; lies in the same record as the prompt',
+  'Limits.maxStoredBytes': 'not configured here',
+  'Limits.maxImagesPerDay': 'not configured here',
+};
+/** Types that are no one's: the installation's own. */
+const ofEverybody =
+  /^(Model|ModelDefaults|ModelLimits|Size|Server|Queue|AdapterInfo|SamplerInfo)(\.|$)/;
+/** What only subscriptions and mutations give. */
+const elsewhere =
+  /^(Preview|Generation\w+Event|Generation(Queued|Started|Progress|ImageReady|Succeeded|Failed|Canceled)|EventsReset|\w+Payload)\./;
+
+let seen: Set<string>;
+
+describe('the walk', () => {
+  it('gives the owner a value of every field', async () => {
+    seen = new Set();
+    for (const [name, query] of operationsOf(schema.getQueryType()!, 3)) {
+      const { data, errors } = await ask(query, owner);
+      expect(errors, name).toEqual([]);
+      for (const coordinate of seenIn(data)) seen.add(coordinate);
+    }
+    const missing = Object.values(schema.getTypeMap())
+      .filter((type) => isObjectType(type) && !isIntrospectionType(type))
+      .filter(({ name }) => !['Query', 'Mutation', 'Subscription'].includes(name))
+      .flatMap((type) =>
+        Object.keys((type as GraphQLObjectType).getFields()).map(
+          (field) => `${type.name}.${field}`,
+        ),
+      )
+      .filter((name) => !seen.has(name) && !(name in withoutValue))
+      .filter((name) => !ofEverybody.test(name) && !elsewhere.test(name));
+    expect(missing).toEqual([]);
+  });
+
+  /** Texts that only the owner's data hold. */
+  const belongings = () => [
+    ...[secretPrompt, reference, 'owner-project', 'owner-description'],
+    ...[own.project, own.generation, own.failed, own.asset, own.apiKey, own.url].map(String),
+  ];
+  /** A key that its own answers do not name: ids that were asked for may be repeated in errors. */
+  const leaksIn = ({ text, data }: Answer) => {
+    const answered = JSON.stringify(data ?? null);
+    const named = [secretPrompt, reference, 'owner-project', 'owner-description'].filter((word) =>
+      text.includes(word),
+    );
+    return [...named, ...belongings().filter((word) => answered.includes(word))];
+  };
+
+  it.each([
+    'a stranger',
+    'an administrator',
+    'a key without READ',
+    'an expired key',
+    'a revoked key',
+    'nobody',
+  ])('gives %s nothing of it: every query', async (name) => {
+    const headers = await others[name]!();
+    for (const [operation, query] of operationsOf(schema.getQueryType()!, 3)) {
+      expect(leaksIn(await ask(query, headers)), operation).toEqual([]);
+    }
+  });
+
+  it.each([
+    'a stranger',
+    'an administrator',
+    'a key without READ',
+    'an expired key',
+    'a revoked key',
+    'nobody',
+  ])('gives %s nothing of it: every mutation, filter, cursor and link', async (name) => {
+    const headers = await others[name]!();
+    const before = await snapshot();
+    for (const field of Object.keys(schema.getMutationType()!.getFields())) {
+      const input = inputs[field];
+      if (input === undefined) throw new Error(`Expected the walk to know an input of ${field}`);
+      const namesNothing = ['createProject', 'createApiKey'].includes(field);
+      if (namesNothing || (name === 'a key without READ' && mayGenerate.has(field))) continue;
+      const answer = await ask(`mutation { ${field}(input: ${input()}) { __typename } }`, headers);
+      expect(answer.errors.length, field).toBeGreaterThan(0);
+      expect(leaksIn(answer), field).toEqual([]);
+    }
+    for (const filter of [
+      `generations(filter: { clientReference: "${reference}" })`,
+      `generations(filter: { search: "${secretPrompt}" })`,
+      `assets(filter: { search: "${secretPrompt}" })`,
+      `assets(projectId: "${own.project}")`,
+      `generations(projectId: "${own.project}")`,
+      `projects(filter: { search: "owner-project" })`,
+      `assets(after: "${own.page}")`,
+      `assets(before: "${own.page}")`,
+    ]) {
+      const answer = await ask(`{ ${filter} { totalCount nodes { id } } }`, headers);
+      const [list] = Object.values(answer.data ?? {}) as { totalCount: number }[];
+      expect(list?.totalCount ?? 0, filter).toBe(0);
+    }
+    expect(await snapshot()).toEqual(before);
+  });
+
+  it.each([
+    'a stranger',
+    'an administrator',
+    'a key without READ',
+    'an expired key',
+    'a revoked key',
+    'nobody',
+  ])('gives %s nothing of it: every subscription', async (name) => {
+    const { authorization } = (await others[name]!()) as Partial<Headers>;
+    for (const field of Object.keys(schema.getSubscriptionType()!.getFields())) {
+      const texts = subscriptions[field]?.();
+      if (texts === undefined) throw new Error(`Expected the walk to know arguments of ${field}`);
+      for (const args of texts) {
+        const events = await firstEvents(
+          `subscription { ${field}${args} ${selectionOf(schema.getType('Event')!, 2)} }`,
+          authorization,
+        );
+        expect(
+          belongings().filter((word) => events.includes(word)),
+          `${field}${args}`,
+        ).toEqual([]);
+      }
+    }
+  });
+
+  it('gives the owner events of every subscription', async () => {
+    for (const field of Object.keys(schema.getSubscriptionType()!.getFields())) {
+      const [args] = subscriptions[field]!();
+      const query = `subscription { ${field}${args} ${selectionOf(schema.getType('Event')!, 2)} }`;
+      expect(await firstEvents(query, owner.authorization), field).toContain(own.generation);
+    }
+  });
+
+  it('gives links that end with the key that they were given to', async () => {
+    const { client } = server.app.database;
+    const user = await client.user.findFirstOrThrow({
+      where: { generations: { some: { prompt: secretPrompt } } },
+    });
+    const key = await makeKey(client, user);
+    const { data } = await ask(`{ asset(id: "${own.asset}") { url } }`, key.bearer);
+    expect((await fetch(data.asset.url)).status).toBe(200);
+    await client.apiKey.update({ where: { id: key.keyId }, data: { revokedAt: new Date() } });
+    expect((await fetch(data.asset.url)).status).toBe(404);
+    const altered = data.asset.url.replace(key.keyId, '00000000-0000-7000-8000-000000000000');
+    expect((await fetch(altered)).status).toBe(403);
+  });
+});
+
+const mayGenerate = new Set(['generate', 'cancelGeneration']);
+
+/** Everybody else, with what they send. */
+const others: Record<string, () => Promise<Partial<Headers>>> = {
+  'a stranger': async () => (await makeKey(client(), await makeUser(client()))).bearer,
+  'an administrator': async () =>
+    (
+      await makeKey(client(), await makeUser(client(), 'ADMIN'), {
+        scopes: ['READ', 'GENERATE', 'WRITE'],
+      })
+    ).bearer,
+  'a key without READ': async () =>
+    (
+      await makeKey(client(), await ownerRow(), {
+        scopes: scopes.filter((scope) => scope === 'GENERATE'),
+      })
+    ).bearer,
+  'an expired key': async () =>
+    (await makeKey(client(), await ownerRow(), { expiresAt: new Date(Date.now() - 1) })).bearer,
+  'a revoked key': async () => {
+    const { bearer, keyId } = await makeKey(client(), await ownerRow());
+    await client().apiKey.update({ where: { id: keyId }, data: { revokedAt: new Date() } });
+    return bearer;
+  },
+  nobody: async () => ({}),
+};
+const client = () => server.app.database.client;
+const ownerRow = () =>
+  client().user.findFirstOrThrow({ where: { generations: { some: { prompt: secretPrompt } } } });
+
+/** An input of each mutation that names what is the owner's. */
+const inputs: Record<string, () => string> = {
+  generate: () => `{ projectId: "${own.project}", settings: { prompt: "x" } }`,
+  cancelGeneration: () => `{ id: "${own.generation}" }`,
+  createProject: () => `{ name: "x" }`,
+  createApiKey: () => `{ name: "x", scopes: [READ] }`,
+  revokeApiKey: () => `{ id: "${own.apiKey}" }`,
+};
+const subscriptions: Record<string, () => readonly string[]> = {
+  generationEvents: () => [
+    `(id: "${own.generation}")`,
+    `(id: "${own.generation}", after: "${own.beginning}")`,
+  ],
+  projectEvents: () => [
+    `(projectId: "${own.project}", after: "${own.beginning}")`,
+    `(projectId: "${own.project}")`,
+  ],
+  viewerEvents: () => [`(after: "${own.beginning}")`, `(after: "${own.cursor}")`],
+};
+
+/** What the owner has, and how it stands. */
+async function snapshot(): Promise<string> {
+  const { id: ownerId } = await ownerRow();
+  const where = { ownerId };
+  return JSON.stringify(
+    [
+      await client().project.findMany({ where }),
+      await client().generation.findMany({ where }),
+      (await client().apiKey.findMany({ where: { ...where, name: { not: 'test' } } })).length,
+    ],
+    (_key, value) => (typeof value === 'bigint' ? String(value) : value),
+  );
+}
+
+/** What comes over a WebSocket until it ends, or for a quarter of a second. */
+async function firstEvents(query: string, authorization: string | undefined): Promise<string> {
+  const connection = createClient({
+    url: `${server.url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization },
+    retryAttempts: 0,
+  });
+  const got: unknown[] = [];
+  const ended = new Promise<void>((resolve) => {
+    connection.subscribe(
+      { query },
+      { next: ({ data }) => got.push(data), error: () => resolve(), complete: () => resolve() },
+    );
+  });
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 250))]);
+  await connection.dispose();
+  return JSON.stringify(got);
+}
