@@ -66,3 +66,15 @@ export const linkKeys = list.transform((keys, context) => {
   }
   return keys;
 });
+
+/**
+ * A password with characters that mean something in a URL makes another one of it, or none: then part of it would be taken for a
+ * host or a path, and shown.
+ */
+export const databaseUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, 'expected a URL that starts with postgresql://')
+  .refine((url) => URL.canParse(url) && /^\/?[^/@:]*$/.test(new URL(url).pathname), {
+    error:
+      'expected postgresql://user:password@host:port/database, with / ? # @ : and % of the password percent-encoded',
+  });

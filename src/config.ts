@@ -1,6 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { flag, hosts, linkKeys, list, origins, proxies, whole } from './config-values.ts';
+import {
+  databaseUrl,
+  flag,
+  hosts,
+  linkKeys,
+  list,
+  origins,
+  proxies,
+  whole,
+} from './config-values.ts';
 import { StartError } from './errors.ts';
 import { providers } from './inference/request.ts';
 
@@ -18,9 +27,7 @@ const schema = z.object({
     .min(1)
     .optional()
     .describe('Folder of further model folders, beside the embedded one.'),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'expected a URL that starts with postgresql://')
+  DATABASE_URL: databaseUrl
     .optional()
     .describe('A PostgreSQL server (15 or later) in place of the embedded database.'),
   PROVIDER: z

@@ -106,3 +106,28 @@ test('a password in another URL is not repeated either', () => {
 test('every key has a description', () => {
   expect(configKeys.filter(({ reason }) => reason.length < 10)).toEqual([]);
 });
+
+test.each(['s3c@ret/x', 'a#b', 'a?b', 'a/b', 'a:b@c'])(
+  'a password that makes another URL is refused, and no part of it is shown: %s',
+  (password) => {
+    const message = problemsOf({ DATABASE_URL: `postgresql://ea:${password}@127.0.0.1:5432/ea` });
+    if (message === 'none') return; // Some of them a URL can hold.
+    expect(message).toContain('DATABASE_URL');
+    for (const part of password.split(/[@/#?:]/)) expect(message).not.toContain(`${part}@`);
+  },
+);
+
+test('access that is half configured is refused', () => {
+  const issuer = 'https://id.example';
+  expect(problemsOf({ AUTH: 'required', OIDC_ISSUER: issuer })).toContain('OIDC_AUDIENCE');
+  expect(problemsOf({ OIDC_ISSUER: issuer, OIDC_AUDIENCE: 'a' })).toContain('AUTH');
+  expect(problemsOf({ AUTH: 'required', OIDC_AUDIENCE: 'a' })).toContain('OIDC_ISSUER');
+  expect(problemsOf({ HOST: '0.0.0.0' })).toContain('AUTH=required');
+  expect(loadConfig({ HOST: '0.0.0.0', AUTH: 'required' }).isAccessRequired).toBe(true);
+  for (const key of ['abc', 'g'.repeat(64)]) {
+    const message = problemsOf({ LINK_KEYS: key });
+    expect(message).toContain('LINK_KEYS');
+    expect(message).not.toContain(key);
+  }
+  expect(problemsOf({ TRUSTED_PROXIES: 'proxy.example' })).toContain('proxy.example');
+});

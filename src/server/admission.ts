@@ -3,15 +3,18 @@ import type { Cost } from './cost.ts';
 import { admissionLimits } from './limits.ts';
 
 /**
- * Lets operations run whose costs together stay within bounds; the others wait, those of each user or connection (`key`) in turn. Small
- * operations have bounds of their own, and wait for no large one.
+ * Lets operations run whose costs together stay within bounds; the others wait, those of each user or connection (`key`) in turn. Tiny
+ * and small operations have bounds of their own, and wait for no larger one.
  */
 export type Admission = {
   /**
    * Resolves when the operation may run; it has ended when `release` is called.
    * @throws DomainError RATE_LIMITED after too long a wait, or where `signal` aborts
    */
-  enter(cost: Cost, options: { key: unknown; signal: AbortSignal }): Promise<Release>;
+  enter(
+    cost: Cost,
+    options: { key: unknown; signal: AbortSignal; isSubscription?: boolean },
+  ): Promise<Release>;
 };
 export type Release = () => void;
 
@@ -23,16 +26,26 @@ type Waiting = {
 };
 
 export function createAdmission(): Admission {
-  const { upTo, small, large } = admissionLimits;
-  const lanes = { small: createLane(small), large: createLane(large) };
-  const isSmall = ({ bytes, statements, fields }: Cost) =>
-    bytes <= upTo.bytes && statements <= upTo.statements && fields <= upTo.fields;
+  const { tinyUpTo, smallUpTo, waitMs, subscriptionWaitMs } = admissionLimits;
+  const lanes = {
+    tiny: createLane(admissionLimits.tiny, waitMs),
+    small: createLane(admissionLimits.small, waitMs),
+    large: createLane(admissionLimits.large, waitMs),
+    subscriptions: createLane(admissionLimits.subscriptions, subscriptionWaitMs),
+  };
+  const isUpTo = (cost: Cost, most: typeof tinyUpTo | typeof smallUpTo) =>
+    cost.bytes <= most.bytes && cost.statements <= most.statements && cost.fields <= most.fields;
+  const laneOf = (cost: Cost, isSubscription = false) => {
+    if (isSubscription) return lanes.subscriptions;
+    if (isUpTo(cost, tinyUpTo)) return lanes.tiny;
+    return isUpTo(cost, smallUpTo) ? lanes.small : lanes.large;
+  };
   return {
-    enter: (cost, options) => lanes[isSmall(cost) ? 'small' : 'large'].enter(cost, options),
+    enter: (cost, options) => laneOf(cost, options.isSubscription).enter(cost, options),
   };
 }
 
-function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
+function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>, waitMs: number): Admission {
   /** By whose they are, in the order of their turns. */
   const queues = new Map<unknown, Waiting[]>();
   let running = 0;
@@ -47,7 +60,7 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
       if (!isTaken) return;
       isTaken = false;
       running -= share;
-      next();
+      setImmediate(next); // Others have their turn on the event loop in between.
     };
   };
   // Sums of fractions: what has ended may leave a rest.
@@ -85,10 +98,10 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
           if (queue.length > 0) queues.set(key, queue);
           else queues.delete(key);
           settled();
-          reject(tooLate());
+          reject(tooLate(waitMs));
           next();
         };
-        const timer = setTimeout(leave, admissionLimits.waitMs);
+        const timer = setTimeout(leave, waitMs);
         const settled = () => {
           clearTimeout(timer);
           signal.removeEventListener('abort', leave);
@@ -109,8 +122,8 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>): Admission {
   };
 }
 
-function tooLate(): DomainError {
-  const seconds = admissionLimits.waitMs / 1000;
+function tooLate(waitMs: number): DomainError {
+  const seconds = waitMs / 1000;
   return new DomainError(
     'RATE_LIMITED',
     `Expected to begin within ${seconds} s, but larger operations run: ask for less, or come again`,

@@ -70,6 +70,7 @@ export function costOf(
     return cost;
   };
 
+  const introspectionType = schema.getType('__Schema');
   const ofSet = (set: SelectionSetNode | undefined, type: GraphQLNamedType | undefined): Cost =>
     (set?.selections ?? []).map((node) => ofSelection(node, type)).reduce(plus, nothing);
 
@@ -87,6 +88,10 @@ export function costOf(
   };
 
   const ofField = (node: FieldNode, parent: GraphQLNamedType | undefined): Cost => {
+    if (node.name.value === '__schema' || node.name.value === '__type') {
+      const inside = ofSet(node.selectionSet, introspectionType);
+      return { ...inside, depth: inside.depth + 1, bytes: introspectionSize };
+    }
     const field = fieldOf(parent, node.name.value);
     const type = field && getNamedType(field.type);
     const inside = ofSet(node.selectionSet, type);
@@ -135,6 +140,9 @@ function plus(a: Cost, b: Cost): Cost {
     statements: a.statements + b.statements,
   };
 }
+
+/** Of a question about the schema itself: the whole of it has some 100 kB, and nothing else is computed meanwhile. */
+const introspectionSize = 8_000_000;
 
 /** Bytes of a value: a number, a time, an id, a name. */
 const usualSize = 60;

@@ -51,7 +51,7 @@ const notAField: ReadonlySet<TokenKind> = new Set([
 function createCounts() {
   /** What is open: the names of a selection set, or null for anything else. */
   const open: (Set<string> | null)[] = [];
-  let [fragments, spreads, repeated] = [0, 0, 0];
+  let [fragments, spreads, repeated, introspections] = [0, 0, 0, 0];
   let before: TokenRead = { kind: TokenKind.SOF, value: '' };
   let isCondition = false;
 
@@ -61,6 +61,7 @@ function createCounts() {
   const takeName = (value: string) => {
     const set = open.at(-1);
     if (open.length === 0 && value === 'fragment') fragments++;
+    if (set && (value === '__schema' || value === '__type')) introspections++;
     if (!set || isCondition || notAField.has(before.kind)) return;
     if (set.has(value)) repeated++;
     set.add(value);
@@ -81,6 +82,7 @@ function createCounts() {
       check('nested brackets', open.length, requestLimits.nesting);
       check('fragments', fragments, documentLimits.fragments);
       check('uses of fragments', spreads, documentLimits.spreads);
+      check('questions about the schema', introspections, documentLimits.introspections);
       check('repeated fields', repeated, documentLimits.repeatedFields);
     },
   };

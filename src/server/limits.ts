@@ -19,6 +19,8 @@ export const documentLimits = {
   fragments: 80,
   /** Uses of fragments, those inside a selection (`... on Type`) included. */
   spreads: 150,
+  /** Questions about the schema itself: an introspection query has one or two. */
+  introspections: 3,
   /** Fields that stand more than once in their selection, in the whole document. */
   repeatedFields: 30,
 } as const;
@@ -51,15 +53,21 @@ export const operationLimits = {
 
 /** What operations may cost together that run at the same time. Costs are the most that each may take. */
 export const admissionLimits = {
-  /** What counts as small: a page of 50 generations with both prompts is. */
-  upTo: { bytes: 2_500_000, statements: 40, fields: 3_000 },
+  /** What counts as tiny, which most operations are, and as small: a page of 50 generations with both prompts is. */
+  tinyUpTo: { bytes: 300_000, statements: 10, fields: 1_000 },
+  smallUpTo: { bytes: 2_500_000, statements: 40, fields: 3_000 },
+  tiny: { bytes: 30_000_000, statements: 100 },
   /** 40 mutations, which the one connection of the embedded database takes a quarter of a second for. */
   small: { bytes: 100_000_000, statements: 200 },
   large: { bytes: 16_000_000, statements: 250 },
+  /** Subscriptions that read the state as it stands, or the log, before they wait for news. */
+  subscriptions: { bytes: 100_000_000, statements: 80 },
   /** How often smaller ones may pass one that there is no room for. */
   passes: 50,
   /** Time that one waits for its turn before it is told to come again, in milliseconds. */
   waitMs: 5_000,
+  /** The same of a subscription: after a restart all viewers come back at once. */
+  subscriptionWaitMs: 30_000,
 } as const;
 
 /** Limits of one connection, HTTP or WebSocket. */

@@ -1,4 +1,4 @@
-import type { DocumentNode, GraphQLSchema } from 'graphql';
+import { type DocumentNode, type GraphQLSchema, getOperationAST } from 'graphql';
 import type { Context } from '../resolvers/context.ts';
 import { scopesNeeded } from '../resolvers/scopes.ts';
 import { scopes } from '../services/access/limits.ts';
@@ -42,7 +42,8 @@ export function createOperationCheck(deps: {
     if (cost === null) return { cost, release: () => {} };
     checkCost(cost);
     const key = turnOf(viewer, connection);
-    return { cost, release: await admission.enter(cost, { key, signal }) };
+    const isSubscription = getOperationAST(document, operationName)?.operation === 'subscription';
+    return { cost, release: await admission.enter(cost, { key, signal, isSubscription }) };
   };
 }
 

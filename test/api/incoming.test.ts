@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { getIntrospectionQuery } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import WebSocket from 'ws';
 import { incomingLimits, requestLimits } from '../../src/server/limits.ts';
@@ -35,6 +36,12 @@ describe('a document that would take long to validate', () => {
       `{ ${repeat(300, (i) => `...F${i}`)} } ${repeat(300, (i) => `fragment F${i} on Query { viewer { eventCursor } }`)}`,
     ],
   ];
+
+  it('asks for the schema once or twice', async () => {
+    const many = `{ ${repeat(4, (i) => `a${i}: __schema { types { name } }`)} }`;
+    expect((await server.post(many)).errors[0]?.extensions.code).toBe('QUERY_TOO_COMPLEX');
+    expect((await server.post(getIntrospectionQuery())).errors).toEqual([]);
+  });
 
   it.each(documents)('is refused before it is validated: %s', async (_name, query) => {
     const answer = await server.post(query);
