@@ -11,6 +11,7 @@ import { EventResolver, ImageReadyResolver } from './event.resolver.ts';
 import { GenerationResolver, GenerationSettingsResolver } from './generation.resolver.ts';
 import { giveWayOnLongLists } from './long-lists.ts';
 import { NodeResolver } from './node.resolver.ts';
+import { askOnePageAtATime } from './one-page-at-a-time.ts';
 import { ProjectResolver } from './project.resolver.ts';
 import { requireDeclaredScopes } from './scopes.ts';
 import { ServerResolver } from './server.resolver.ts';
@@ -30,7 +31,13 @@ let built: GraphQLSchema | undefined;
 
 /** The schema, out of the decorated classes; the same object at every call. */
 export function buildSchema(): GraphQLSchema {
-  built ??= [requireDeclaredScopes, boundAnswer, stopWhenGone, giveWayOnLongLists].reduce(
+  built ??= [
+    requireDeclaredScopes,
+    boundAnswer,
+    stopWhenGone,
+    askOnePageAtATime,
+    giveWayOnLongLists,
+  ].reduce(
     (schema, extend) => extend(schema),
     buildSchemaSync({
       resolvers: [

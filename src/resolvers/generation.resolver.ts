@@ -40,7 +40,6 @@ import { Cursor, DateTime } from '../schema/scalars.ts';
 import { Needs } from '../schema/scope.ts';
 import { User } from '../schema/user.ts';
 import { priorities } from '../services/generations/request.ts';
-import { settingsOf } from '../services/generations/stored-settings.ts';
 import { toGlobalId } from '../services/relay/global-id.ts';
 import { previewLimits } from '../services/subscriptions/limits.ts';
 import type { Context } from './context.ts';
@@ -149,8 +148,8 @@ export class GenerationResolver {
   @FieldResolver(() => GenerationSettings, {
     description: 'Settings, complete: every default is filled in.',
   })
-  settings(@Root() generation: GenerationRead) {
-    return settingsOf(generation);
+  settings(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    return ctx.services.generations.settings(generation);
   }
 
   @FieldResolver(() => Priority, { description: "Order among the user's own waiting generations." })

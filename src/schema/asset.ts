@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { ArgsType, Field, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { AssetOrigin, AssetRole, GenerationKind, ImageFormat } from '../generated/prisma/enums.ts';
 import type { Sampler } from '../inference/request.ts';
+import { filterLength } from '../services/relay/limits.ts';
 import { connectionOf } from './connection.ts';
 import { describe, enumOf } from './enumeration.ts';
 import { Node } from './node.ts';
@@ -161,7 +162,7 @@ export class AssetFilter {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Text that the title or the prompt contains, in upper or lower case.',
+    description: `Text that the title or the prompt contains, in upper or lower case; at most ${filterLength} characters.`,
   })
   search?: string | null;
 

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Field, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { GenerationKind, GenerationStatus } from '../generated/prisma/enums.ts';
 import { type Stage, stages } from '../inference/request.ts';
+import { filterLength } from '../services/relay/limits.ts';
 import { connectionOf } from './connection.ts';
 import { describe, enumOf } from './enumeration.ts';
 import { Node } from './node.ts';
@@ -97,7 +98,7 @@ export class GenerationFilter {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Text that the prompt contains, in upper or lower case.',
+    description: `Text that the prompt contains, in upper or lower case; at most ${filterLength} characters.`,
   })
   search?: string | null;
 

@@ -115,6 +115,7 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>, waitMs: number
           },
         };
         signal.addEventListener('abort', leave, { once: true });
+        if (signal.aborted) return leave();
         queues.set(key, [...(queues.get(key) ?? []), waiting]);
         next();
       });

@@ -107,7 +107,7 @@ export function costOf(
       aliases: inside.aliases + (node.alias ? 1 : 0),
       fields: 1 + inside.fields * times,
       bytes: name + own + inside.bytes * times,
-      statements: statementsOf(parent, node, field) + inside.statements * times,
+      statements: statementsOf(parent, node, field, values) + inside.statements * times,
     };
   };
 
@@ -212,6 +212,15 @@ const ownStatement: ReadonlySet<string> = new Set([
   'Viewer.limits',
   'Viewer.usage',
 ]);
+/** A search reads every text of the list: it takes as long as so many others. */
+const statementsOfSearch = 60;
+
+function searches({ arguments: given }: FieldNode, variables: Variables): boolean {
+  const filter = given?.find(({ name }) => name.value === 'filter')?.value;
+  const { search } = Object(filter && valueFromASTUntyped(filter, variables)) as Variables;
+  return typeof search === 'string' && search !== '';
+}
+
 /** A transaction with its event. */
 const statementsOfMutation = 5;
 /** The state as it stands, or the log since a cursor. */
@@ -221,12 +230,14 @@ function statementsOf(
   parent: GraphQLNamedType | undefined,
   node: FieldNode,
   field: GraphQLField<unknown, unknown> | undefined,
+  variables: Variables,
 ): number {
   if (parent?.name === 'Mutation') return statementsOfMutation;
   if (parent?.name === 'Subscription') return statementsOfSubscription;
   if (ownStatement.has(`${parent?.name}.${node.name.value}`)) return 1;
   if (!field || !isConnection(getNamedType(field.type))) return 0;
-  return 2; // The page, and the count where it is asked for, in whatever fragment.
+  // The page, and the count where it is asked for, in whatever fragment.
+  return 2 + (searches(node, variables) ? statementsOfSearch : 0);
 }
 
 function fieldOf(parent: GraphQLNamedType | undefined, name: string) {

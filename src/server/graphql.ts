@@ -181,10 +181,8 @@ function handlers(
         const asked = { requestId, host, authorization, address: addressOf(req) };
         try {
           const made = await context({ ...asked, signal: controller.signal });
-          res.once(
-            'close',
-            sessions.follow(made.viewer, (reason) => controller.abort(reason)),
-          );
+          const leave = sessions.follow(made.viewer, (reason) => controller.abort(reason));
+          requestScope.getStore()?.onClose?.(leave);
           return made;
         } catch (error) {
           const fault = error instanceof DomainError ? error : ofDatabase(error);

@@ -158,10 +158,19 @@ function inScope(metrics: Metrics): RequestHandler {
       requestId,
       host: request.headers.host,
       connection: request.socket,
-      onClose: (callback: () => void) => response.once('close', callback),
+      onClose: whenClosed(response),
     };
     requestScope.run(scope, next);
   };
+}
+
+/** At once where that has happened: a client may go while it is found out who it is. */
+function whenClosed(response: ServerResponse): (callback: () => void) => void {
+  let isClosed = false;
+  response.once('close', () => {
+    isClosed = true;
+  });
+  return (callback) => (isClosed ? callback() : response.once('close', callback));
 }
 
 /** RFC 9110, 15.5.6. */

@@ -11,7 +11,7 @@ import { createUsers } from './access/users.ts';
 import type { Viewer } from './access/viewer.ts';
 import { cancel } from './generations/cancel.ts';
 import { failureOf } from './generations/failure.ts';
-import { createLoad, find } from './generations/find.ts';
+import { createLoad, createLoadSettings, find } from './generations/find.ts';
 import { type GenerationList, page } from './generations/list.ts';
 import { createQueue } from './generations/queue.ts';
 import { type GenerateInput, request } from './generations/request.ts';
@@ -87,6 +87,7 @@ export async function startServices(options: ServicesOptions) {
       find: (viewer: Viewer, globalId: string) => find(client, viewer, globalId),
       page: (viewer: Viewer, list: GenerationList) => page(client, viewer, list),
       load: loadGeneration,
+      settings: createLoadSettings(client),
       failure: failureOf,
     },
     queue,

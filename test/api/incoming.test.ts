@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { getIntrospectionQuery } from 'graphql';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { incomingLimits, requestLimits } from '../../src/server/limits.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
@@ -151,4 +152,24 @@ describe('what arrives and does not end', () => {
     const [code] = await once(socket, 'close');
     expect(code).toBe(4400);
   });
+});
+
+test('clients that go at once leave all room to others', async () => {
+  const { hostname, port } = new URL(server.url);
+  const query = '{ generations(first: 200) { nodes { settings { prompt negativePrompt } } } }';
+  const body = JSON.stringify({ query });
+  const request = `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  for (let round = 0; round < 20; round++) {
+    const sockets = Array.from({ length: 10 }, () => connect(Number(port), hostname));
+    await Promise.all(
+      sockets.map(async (socket, i) => {
+        socket.on('error', () => {});
+        await once(socket, 'connect');
+        socket.write(request);
+        await delay(i);
+        socket.resetAndDestroy();
+      }),
+    );
+  }
+  expect((await server.post(query)).errors).toEqual([]);
 });

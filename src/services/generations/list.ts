@@ -11,6 +11,7 @@ import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
 import { escapeLike, filterProblems } from '../input/text.ts';
 import { idProblems, requireRowId } from '../relay/global-id.ts';
+import { filterLength } from '../relay/limits.ts';
 import {
   type Connection,
   type Order,
@@ -18,6 +19,7 @@ import {
   pageProblems,
   paginate,
 } from '../relay/pagination.ts';
+import { withoutSettings } from './find.ts';
 
 export type GenerationFilter = {
   readonly status?: readonly GenerationStatus[] | null;
@@ -49,14 +51,14 @@ export function page(
   refuse([
     ...pageProblems(args, order),
     ...idProblems('Project', projectId, ['projectId']),
-    ...filterProblems(filter, ['search', 'model', 'clientReference'], limits.promptCharacters.max),
+    ...filterProblems(filter, ['search', 'model', 'clientReference'], filterLength),
     ...numberProblems(['filter', 'seed'], filter.seed, limits.seed),
   ]);
   const where = ownedBy(viewer, projectId, filter);
   return paginate<GenerationOrder['field'], Generation, Prisma.GenerationWhereInput>(args, {
     order,
     find: ({ where: place, orderBy, take }) =>
-      client.generation.findMany({ where: { AND: [where, ...place] }, orderBy, take }),
+      withoutSettings(client, { where: { AND: [where, ...place] }, orderBy, take }),
     count: () => client.generation.count({ where }),
   });
 }

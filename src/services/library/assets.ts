@@ -12,6 +12,7 @@ import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
 import { escapeLike, filterProblems } from '../input/text.ts';
 import { idProblems, requireRowId, rowIdOf } from '../relay/global-id.ts';
+import { filterLength } from '../relay/limits.ts';
 import {
   type Connection,
   type Order,
@@ -74,7 +75,7 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
       refuse([
         ...pageProblems(args, order),
         ...idProblems('Project', projectId, ['projectId']),
-        ...filterProblems(filter, ['search', 'model', 'sampler'], limits.promptCharacters.max),
+        ...filterProblems(filter, ['search', 'model', 'sampler'], filterLength),
         ...numberProblems(['filter', 'seed'], filter.seed, limits.seed),
       ]);
       const where = ownedBy(viewer, projectId, filter);
