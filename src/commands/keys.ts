@@ -9,7 +9,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import { printable } from '../printable.ts';
 import { linkKeysOf } from '../roles/access.ts';
 import { note, operator } from '../services/access/audit.ts';
-import { addKey, keyProblems, revokeWithMade, working } from '../services/access/keys.ts';
+import { addKey, keyProblems, lockUser, revokeWithMade, working } from '../services/access/keys.ts';
 import { scopes as allScopes, type Scope, userLimits } from '../services/access/limits.ts';
 import { isScope, scopesOfRole } from '../services/access/scopes.ts';
 import { addUser, removeUser, setRole } from '../services/access/users.ts';
@@ -184,7 +184,10 @@ async function revoke(client: PrismaClient, { words, say }: Asked): Promise<void
         `Expected how one key begins, as "npm run keys -- list" shows it, but ${found.length} begin with "${clipped(prefix)}"`,
       );
     }
-    for (const key of found) await revokeWithMade(tx, operator, key);
+    for (const key of found) {
+      await lockUser(tx, key.ownerId);
+      await revokeWithMade(tx, operator, key);
+    }
   });
   say(`${prefix}… no longer works.`);
 }

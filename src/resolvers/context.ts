@@ -11,6 +11,8 @@ export type Context = {
   readonly address: string | null;
   /** Aborts when the client no longer waits for the answer, or, with a `DomainError`, when its credential ends. */
   readonly signal: AbortSignal;
+  /** Called when the operation waits for something else than its own work: others may then run in its place. */
+  readonly atRest: { begin: () => void };
   /** Scheme and host under which this client reaches the server, without a slash at the end. */
   readonly origin: string;
 };

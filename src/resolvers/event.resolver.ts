@@ -10,6 +10,7 @@ import { Needs } from '../schema/scope.ts';
 import { previewLimits } from '../services/subscriptions/limits.ts';
 import type { EventView, ImageReadyView } from '../services/subscriptions/views.ts';
 import type { Context } from './context.ts';
+import { inTurn } from './in-turn.ts';
 import { selects } from './selection.ts';
 
 type EventArgs = { id: string; projectId: string; after?: string | null; preview?: PreviewOptions };
@@ -31,8 +32,10 @@ export class EventResolver {
   @Subscription(() => Event, {
     description:
       'Events of one generation. Without `after`, the first event gives the current state: GenerationQueued, GenerationProgress with the latest previews, or the final event. With `after`, the events since then come first. The subscription ends after the final event.',
-    subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
-      services.subscriptions.watchGeneration(viewer, args.id, watching(args, info), signal),
+    subscribe: async ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
+      inTurn(
+        await services.subscriptions.watchGeneration(viewer, args.id, watching(args, info), signal),
+      ),
   })
   generationEvents(
     @Root() event: EventView,
@@ -47,8 +50,15 @@ export class EventResolver {
   @Subscription(() => Event, {
     description:
       'Events of everything in a project. Without `after`, begins with one event for each generation that has not ended. Does not end.',
-    subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
-      services.subscriptions.watchProject(viewer, args.projectId, watching(args, info), signal),
+    subscribe: async ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
+      inTurn(
+        await services.subscriptions.watchProject(
+          viewer,
+          args.projectId,
+          watching(args, info),
+          signal,
+        ),
+      ),
   })
   projectEvents(
     @Root() event: EventView,
@@ -63,8 +73,8 @@ export class EventResolver {
   @Subscription(() => Event, {
     description:
       'Events of everything that belongs to the viewer. Without `after`, begins with one event for each generation that has not ended. Does not end.',
-    subscribe: ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
-      services.subscriptions.watchViewer(viewer, watching(args, info), signal),
+    subscribe: async ({ args, context: { services, viewer, signal }, info }: Subscribing) =>
+      inTurn(await services.subscriptions.watchViewer(viewer, watching(args, info), signal)),
   })
   viewerEvents(
     @Root() event: EventView,

@@ -83,7 +83,9 @@ export class GenerationResolver {
     input: GenerateInput,
     @Ctx() ctx: Context,
   ) {
-    return ctx.services.generations.request(ctx.viewer, input, ctx.signal);
+    return ctx.services.generations.request(ctx.viewer, input, ctx.signal, () =>
+      ctx.atRest.begin(),
+    );
   }
 
   @Needs('GENERATE')

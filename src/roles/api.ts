@@ -73,7 +73,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
   const context: MakeContext = async ({ authorization, ...asked }) => {
     const viewer = await access.authenticate({ authorization, address: asked.address });
     const origin = config.publicUrl ?? `http://${asked.host}`;
-    return { viewer, services, origin, ...asked } satisfies Context;
+    return { viewer, services, origin, atRest: { begin() {} }, ...asked } satisfies Context;
   };
   const schema = buildSchema();
   const checkOrigin = createOriginCheck(

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { DomainError } from '../errors.ts';
 import type { Cost } from './cost.ts';
 import { admissionLimits } from './limits.ts';
@@ -13,7 +14,7 @@ export type Admission = {
    */
   enter(
     cost: Cost,
-    options: { key: unknown; signal: AbortSignal; isSubscription?: boolean },
+    options: { key: object | string; signal: AbortSignal; isSubscription?: boolean },
   ): Promise<Release>;
 };
 export type Release = () => void;
@@ -46,8 +47,9 @@ export function createAdmission(): Admission {
 }
 
 function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>, waitMs: number): Admission {
+  const had = createHad();
   /** By whose they are, in the order of their turns. */
-  const queues = new Map<unknown, Waiting[]>();
+  const queues = new Map<object | string, Waiting[]>();
   let running = 0;
 
   const shareOf = ({ bytes, statements }: Cost) =>
@@ -65,16 +67,21 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>, waitMs: number
   };
   // Sums of fractions: what has ended may leave a rest.
   const fits = ({ share }: Waiting) => running + share <= 1 + 1e-9;
-  const admit = (key: unknown, queue: Waiting[], waiting: Waiting) => {
+  const admit = (key: object | string, queue: Waiting[], waiting: Waiting) => {
     queue.shift();
     queues.delete(key); // To the end of the order, where more of it waits.
     if (queue.length > 0) queues.set(key, queue);
+    had.add(key, waiting.share);
     waiting.admit(take(waiting.share));
   };
-  /** The first in turn; while there is no room for it, smaller ones pass it, but not for ever. */
+  /**
+   * Of those whose connection or user has had least lately, the first in turn; while there is no room for it, others pass it,
+   * but not for ever.
+   */
   const admitOne = (): boolean => {
     let isFirst = true;
-    for (const [key, queue] of queues) {
+    const inOrder = [...queues].sort(([a], [b]) => had.of(a) - had.of(b));
+    for (const [key, queue] of inOrder) {
       const [waiting] = queue;
       if (waiting === undefined) continue;
       if (fits(waiting)) {
@@ -119,6 +126,25 @@ function createLane(capacity: Pick<Cost, 'bytes' | 'statements'>, waitMs: number
         queues.set(key, [...(queues.get(key) ?? []), waiting]);
         next();
       });
+    },
+  };
+}
+
+/** After this what somebody has had counts half, in milliseconds. */
+const halfLifeMs = 2_000;
+
+/** What each has had lately. */
+function createHad() {
+  const sums = new LRUCache<object | string, { sum: number; atMs: number }>({ max: 10_000 });
+  const of = (key: object | string) => {
+    const known = sums.get(key);
+    if (known === undefined) return 0;
+    return known.sum * 0.5 ** ((performance.now() - known.atMs) / halfLifeMs);
+  };
+  return {
+    of,
+    add(key: object | string, share: number): void {
+      sums.set(key, { sum: of(key) + share, atMs: performance.now() });
     },
   };
 }

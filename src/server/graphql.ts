@@ -88,10 +88,7 @@ async function startApollo(deps: GraphqlDeps): Promise<ApolloServer<Context>> {
 }
 
 /** Before anything is executed: see `operation-checks.ts`. With `extensions: { cost: true }` the answer says the cost. */
-function operationChecks({
-  checkOperation,
-  allowedDocuments,
-}: GraphqlDeps): ApolloServerPlugin<Context> {
+function operationChecks({ checkOperation }: GraphqlDeps): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       let cost: Cost | null = null;

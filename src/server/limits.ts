@@ -58,7 +58,7 @@ export const admissionLimits = {
   smallUpTo: { bytes: 2_500_000, statements: 40, fields: 3_000 },
   tiny: { bytes: 30_000_000, statements: 100 },
   /** 40 mutations, which the one connection of the embedded database takes a quarter of a second for. */
-  small: { bytes: 100_000_000, statements: 200 },
+  small: { bytes: 16_000_000, statements: 200 },
   large: { bytes: 16_000_000, statements: 250 },
   /** Subscriptions that read the state as it stands, or the log, before they wait for news. */
   subscriptions: { bytes: 100_000_000, statements: 80 },

@@ -43,7 +43,9 @@ export function createOperationCheck(deps: {
     checkCost(cost);
     const key = turnOf(viewer, connection);
     const isSubscription = getOperationAST(document, operationName)?.operation === 'subscription';
-    return { cost, release: await admission.enter(cost, { key, signal, isSubscription }) };
+    const release = await admission.enter(cost, { key, signal, isSubscription });
+    context.atRest.begin = release;
+    return { cost, release };
   };
 }
 
@@ -53,6 +55,6 @@ export function asksForCost({ extensions }: { readonly extensions?: unknown }): 
 }
 
 /** Users take turns, however many connections each has. Without authentication everybody is the same user. */
-function turnOf({ id, credential }: Viewer, connection: object): unknown {
+function turnOf({ id, credential }: Viewer, connection: object): object | string {
   return credential.kind === 'none' ? connection : id;
 }

@@ -45,10 +45,12 @@ export function createInbox(
   let executingBytes = 0;
 
   const hasRoom = () => connection.writableLength <= unreadBytes;
+  const mayBegin = ({ length }: string) => {
+    const fits = executing === 0 || executingBytes + length <= incomingLimits.socketBytes;
+    return executing < operationsAtOnce && fits && hasRoom();
+  };
   const next = () => {
-    while (waiting.length > 0 && executing < operationsAtOnce && hasRoom()) {
-      begin(waiting.shift()!.text);
-    }
+    while (waiting.length > 0 && mayBegin(waiting[0]!.text)) begin(waiting.shift()!.text);
     const texts = [...unread, ...waiting.map(({ text }) => text)];
     const waitingBytes = texts.reduce((sum, text) => sum + text.length, 0);
     onBytes(waitingBytes + executingBytes);

@@ -75,12 +75,12 @@ export async function startServices(options: ServicesOptions) {
   const loadGeneration = createLoad(client);
   return {
     generations: {
-      /** Queues; with `waitSeconds` answers when it has ended, the time is up, or `signal` aborts. */
-      request(viewer: Viewer, input: GenerateInput, signal: AbortSignal) {
+      /** Queues; with `waitSeconds` answers when it has ended, the time is up, or `signal` aborts. `onWait`: when it begins to wait. */
+      request(viewer: Viewer, input: GenerateInput, signal: AbortSignal, onWait?: () => void) {
         const seconds = input.waitSeconds ?? 0;
         const ask = () => request(requesting, viewer, input);
         return seconds > 0
-          ? subscriptions.waits.until(ask, { seconds, signal, ownerId: viewer.id })
+          ? subscriptions.waits.until(ask, { seconds, signal, ownerId: viewer.id, onWait })
           : ask();
       },
       cancel: (viewer: Viewer, globalId: string) => cancel({ client, events }, viewer, globalId),

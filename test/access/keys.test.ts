@@ -117,6 +117,25 @@ describe('a key', () => {
     expect(code(await server.post(who, {}, made))).toBe('UNAUTHENTICATED');
   });
 
+  it('makes no further one while it is revoked', async () => {
+    const user = await makeUser(client());
+    const { bearer, keyId } = await makeKey(client(), user);
+    const many = Array.from(
+      { length: 30 },
+      (_, i) => `a${i}: createApiKey(input: { name: "k", scopes: [READ] }) { secret }`,
+    );
+    const making = server.post(`mutation { ${many.join(' ')} }`, {}, bearer);
+    await expect
+      .poll(() => client().apiKey.count({ where: { createdById: keyId } }))
+      .toBeGreaterThan(0);
+    const other = await makeKey(client(), user);
+    const revoke = `mutation { revokeApiKey(input: { id: "${toGlobalId('ApiKey', keyId)}" }) { revokedApiKeyId } }`;
+    expect((await server.post(revoke, {}, other.bearer)).errors).toEqual([]);
+    await making;
+    const left = await client().apiKey.count({ where: { createdById: keyId, revokedAt: null } });
+    expect(left).toBe(0);
+  });
+
   it('of a member never has the scope ADMIN, whatever its row says', async () => {
     const { bearer } = await makeKey(client(), await makeUser(client()), {
       scopes: ['ADMIN', 'READ'],

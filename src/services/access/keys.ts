@@ -37,8 +37,10 @@ export function createKeys({ client }: { client: PrismaClient }): Keys {
       const { viewer } = actor;
       refuse([...keyProblems(input, viewer.scopes), ...lifetimeProblems(input, viewer)]);
       return client.$transaction(async (tx) => {
-        // One after the other, so that together they make no more than may be.
-        await tx.$executeRaw`SELECT 1 FROM "User" WHERE "id" = ${viewer.id}::uuid FOR NO KEY UPDATE`;
+        // One after the other, so that together they make no more than may be, and none is made with a key that is revoked
+        // or for a user who is removed meanwhile.
+        await lockUser(tx, viewer.id);
+        await requireStillValid(tx, viewer);
         const got = await tx.apiKey.count({ where: { ownerId: viewer.id, ...working() } });
         if (got >= maxKeys) throw tooManyKeys(got);
         const { credential } = viewer;
@@ -55,6 +57,7 @@ export function createKeys({ client }: { client: PrismaClient }): Keys {
       const { viewer } = actor;
       const id = requireRowId('ApiKey', globalId);
       return client.$transaction(async (tx) => {
+        await lockUser(tx, viewer.id);
         const found = await tx.apiKey.findUnique({ where: { id, ownerId: viewer.id } });
         if (found === null) throw new NotFound('an API key', globalId, ['id']);
         await revokeWithMade(tx, actor, found);
@@ -70,6 +73,23 @@ export function createKeys({ client }: { client: PrismaClient }): Keys {
       return client.apiKey.findUnique({ where: { id: rowId, ownerId: viewer.id } });
     },
   };
+}
+
+/** What is done to the keys of one user is done one after the other. */
+export async function lockUser(tx: Prisma.TransactionClient, userId: string): Promise<void> {
+  await tx.$executeRaw`SELECT 1 FROM "User" WHERE "id" = ${userId}::uuid FOR NO KEY UPDATE`;
+}
+
+/** An operation is authenticated when it begins; with the user's row locked nothing changes any more. */
+async function requireStillValid(tx: Prisma.TransactionClient, viewer: Viewer): Promise<void> {
+  const user = await tx.user.findUnique({ where: { id: viewer.id, removedAt: null } });
+  const keyId = keyIdOf(viewer);
+  const key = keyId && (await tx.apiKey.findUnique({ where: { id: keyId, ...working() } }));
+  if (user?.role === viewer.role && (keyId === null || key)) return;
+  throw new DomainError(
+    'UNAUTHENTICATED',
+    'Expected a credential that still holds, but it has ended',
+  );
 }
 
 export type KeyRow = NewKey & { readonly ownerId: string; readonly createdById: string | null };

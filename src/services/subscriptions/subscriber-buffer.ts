@@ -20,6 +20,8 @@ export type SubscriberBuffer = Listener & {
   readonly latest: number;
   /** Everything new, oldest generation first; frames that come too soon for this viewer stay. */
   take(): Pending[];
+  /** Frames of these images were just sent with the state as it stood. */
+  shown(generationId: string, indices: readonly number[]): void;
   /** Drops what a run did up to `until`: the generation does not run any more. */
   forget(generationId: string, until: Date): void;
   /** Resolves when there is something new, or when it is woken. */
@@ -79,6 +81,12 @@ export function createSubscriberBuffer(everyMs: number | null): SubscriberBuffer
         progress: message,
         frames: takeFrames(message.generationId),
       }));
+    },
+    shown(generationId, indices) {
+      const now = Date.now();
+      const times = shownAt.get(generationId) ?? new Map<number, number>();
+      for (const index of indices) times.set(index, now);
+      shownAt.set(generationId, times);
     },
     forget(generationId, until) {
       // A viewer that was away may read of an earlier run while a later one has moved on.

@@ -11,6 +11,7 @@ import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
 import { rowIdOf } from '../relay/global-id.ts';
 import { startFanOut } from './fan-out.ts';
+import { createFewAtOnce } from './few-at-once.ts';
 import { createFrameEncoder, type PreviewOptions, type PreviewView } from './frames.ts';
 import { createLatestPreviews } from './latest-previews.ts';
 import { previewLimits } from './limits.ts';
@@ -67,8 +68,20 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
   const fanOut = await startFanOut({ client, events, onFrame: live.receiveFrame });
   const states = createStates({ client, queue, live, estimate });
   const latest = createLatestPreviews({ fanOut, frames, live, previewRequests });
+  // After a restart all viewers come back at once: requests that come meanwhile do not stand behind all of them.
+  const snapshotTurn = createFewAtOnce(snapshotsAtOnce);
   const readLog = createLogReader(client);
-  const deps = { client, readLog, fanOut, previewRequests, live, states, estimate, frames };
+  const deps = {
+    client,
+    snapshotTurn,
+    readLog,
+    fanOut,
+    previewRequests,
+    live,
+    states,
+    estimate,
+    frames,
+  };
   const watchScope = (viewer: Viewer, scope: Scope, options: WatchOptions, signal: AbortSignal) =>
     watch(deps, viewer, { scope, options, signal });
   return {
@@ -110,6 +123,9 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
     },
   };
 }
+
+/** Reads of the state as it stands. */
+const snapshotsAtOnce = 1;
 
 /** "Not yours" and "not there" are one answer. */
 function missingProblems(

@@ -16,6 +16,8 @@ export type Waits = {
       readonly signal: AbortSignal;
       /** Row id of the user who waits. */
       readonly ownerId: string;
+      /** Called when it begins to wait. */
+      readonly onWait?: (() => void) | undefined;
     },
   ): Promise<Made>;
 };
@@ -36,6 +38,7 @@ export function createWaits(deps: {
       open.push(wait.ownerId);
       try {
         const made = await make();
+        wait.onWait?.();
         return { ...made, generation: await waitForEnd(deps, made.generation, wait) };
       } finally {
         open.splice(open.indexOf(wait.ownerId), 1);

@@ -7,6 +7,7 @@ import type { LogFilter, LogReader } from '../event-log/log.ts';
 import { isFinal } from '../generations/status.ts';
 import { endable } from './endable.ts';
 import type { FanOut } from './fan-out.ts';
+import type { FewAtOnce } from './few-at-once.ts';
 import type { PreviewOptions } from './frames.ts';
 import type { PreviewRequests } from './preview-requests.ts';
 import { readSnapshot, type Snapshot, type SnapshotRow } from './snapshot.ts';
@@ -32,6 +33,7 @@ export type EventStream = AsyncGenerator<EventView, void, void>;
 export type WatchDeps = ViewDeps & {
   readonly client: PrismaClient;
   readonly readLog: LogReader;
+  readonly snapshotTurn: FewAtOnce;
   readonly fanOut: FanOut;
   readonly previewRequests: PreviewRequests;
 };
@@ -130,7 +132,13 @@ class Stream {
     this.#read = number;
     const states = await Promise.all(rows.map((row) => this.#views.ofRow(row)));
     if (isReset) yield { type: 'EventsReset', cursor: this.#cursor, at: new Date() };
-    for (const state of states) yield this.#stamp(state);
+    for (const state of states) {
+      if (state.type === 'GenerationProgress' && state.previews.length > 0) {
+        const indices = state.previews.map(({ index }) => index);
+        this.#buffer.shown(state.generationId, indices);
+      }
+      yield this.#stamp(state);
+    }
     return this.#isOver(rows);
   }
 
@@ -187,7 +195,8 @@ class Stream {
   }
 
   #snapshot(): Promise<Snapshot> {
-    return readSnapshot(this.#deps.client, this.#viewer.id, this.#scope);
+    const { client, snapshotTurn } = this.#deps;
+    return snapshotTurn(() => readSnapshot(client, this.#viewer.id, this.#scope));
   }
 
   get #cursor(): string {
