@@ -1,16 +1,22 @@
 /** Events that are made into answers at once. */
-const atOnce = 4;
+const atOnce = 8;
 /** An event that takes longer to be answered, or taken by its client, holds up no others. In milliseconds. */
 const longestMs = 50;
 
 const waiting: (() => void)[] = [];
 let running = 0;
+let isPlanned = false;
 
+/** Those of one turn together, so that what they load is loaded for all of them at once. */
 function begin(): void {
-  while (running < atOnce && waiting.length > 0) {
-    running++;
-    setImmediate(waiting.shift()!);
-  }
+  if (isPlanned || waiting.length === 0 || running >= atOnce) return;
+  isPlanned = true;
+  setImmediate(() => {
+    isPlanned = false;
+    const next = waiting.splice(0, atOnce - running);
+    running += next.length;
+    for (const resume of next) resume();
+  });
 }
 
 /** Resolves when it is this one's turn; `end` gives the turn to the next one. */

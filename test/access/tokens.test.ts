@@ -177,6 +177,53 @@ describe('a token', () => {
     expect(answer.text).not.toContain(text.split('.')[1]!.slice(0, 40));
   });
 
+  it.each<[string, JWTPayload, { name: RegExp; role: string }]>([
+    [
+      'half a pair',
+      { preferred_username: `${'a'.repeat(89)}😀😀` },
+      { name: /^a{45}$/, role: 'MEMBER' },
+    ],
+    ['a NUL', { sub: 'a\0c', name: 'x\0y' }, { name: /^user [0-9a-f]{12}$/, role: 'MEMBER' }],
+    [
+      'nothing visible',
+      { name: '\u3164', email: 'eve@example.com' },
+      { name: /^eve@/, role: 'MEMBER' },
+    ],
+    ['another direction', { sub: 'd', name: 'ad\u202eda' }, { name: /^d$/, role: 'MEMBER' }],
+    [
+      'a list in a list',
+      { sub: 'e', [roleClaim]: [['easel-admin']] },
+      { name: /^e$/, role: 'MEMBER' },
+    ],
+    [
+      'an object as role',
+      { sub: 'f', realm_access: { roles: { toString: 1 } } },
+      { name: /^f$/, role: 'MEMBER' },
+    ],
+    [
+      'a claim whose name has dots',
+      { sub: 'g', [roleClaim]: 'easel-admin' },
+      { name: /^g$/, role: 'ADMIN' },
+    ],
+  ])(
+    'with odd claims makes a user that people can name: %s',
+    async (_name, odd, { name, role }) => {
+      const { data } = await ask(await sign({ ...claims(), sub: `s-${Math.random()}`, ...odd }));
+      expect(data.viewer.user.name).toMatch(name);
+      expect(data.viewer.user.role).toBe(role);
+    },
+  );
+
+  it('within the difference of clocks holds for what is open, too', async () => {
+    const text = await sign({ ...claims(), sub: 'late', exp: now() - 5 });
+    const query =
+      '{ generations { totalCount nodes { id } } viewer { user { name } } projects { totalCount } }';
+    for (let i = 0; i < 5; i++) {
+      const answer = await easel.post(query, {}, { authorization: `Bearer ${text}` });
+      expect(answer.errors).toEqual([]);
+    }
+  });
+
   it('whose key cannot be fetched is answered with "come again", and works later', async () => {
     isAway = true;
     const other = await startEasel({ issuer, jwksUrl: `${issuer}/keys` });

@@ -166,7 +166,7 @@ test('npm run generate, interrupted during a run that is longer than a stop may 
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = once(child, 'close');
   for await (const line of createInterface({ input: child.stderr })) {
-    if (line === 'painting the pixels') child.kill('SIGINT');
+    if (line === 'decoding the image') child.kill('SIGINT');
   }
   expect(await ended).toEqual([null, 'SIGKILL']);
 }, 120_000);

@@ -105,10 +105,16 @@ export function createSessions(deps: {
 function atExpiry({ credential }: Viewer, then: () => void): () => void {
   const expiresAt = credential.kind === 'none' ? null : credential.expiresAt;
   if (expiresAt === null) return () => {};
-  const inMs = expiresAt.getTime() - Date.now();
-  if (inMs > longestDelayMs) return () => {}; // Looked at anyway, with the key's row.
-  const timer = setTimeout(then, Math.max(0, inMs));
-  timer.unref();
+  let timer: NodeJS.Timeout;
+  const arm = () => {
+    const inMs = expiresAt.getTime() - Date.now();
+    timer = setTimeout(
+      () => (inMs <= longestDelayMs ? then() : arm()),
+      Math.min(Math.max(0, inMs), longestDelayMs),
+    );
+    timer.unref();
+  };
+  arm();
   return () => clearTimeout(timer);
 }
 

@@ -2,8 +2,10 @@ import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtV
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import type { Prisma, PrismaClient, UserRole } from '../../generated/prisma/client.ts';
+import { nameProblems } from '../input/text.ts';
 import { note } from './audit.ts';
 import { userLimits } from './limits.ts';
+import { sha256Of } from './secret.ts';
 import { addUser, freeName } from './users.ts';
 import { type Viewer, viewerOfToken } from './viewer.ts';
 
@@ -56,7 +58,7 @@ export function createTokens(
     async viewerOf(token) {
       const claims = await verify(token, issuer, keys);
       const subject = JSON.stringify([claims.iss, claims.sub]);
-      const expiresAt = new Date(claims.exp * 1000);
+      const expiresAt = new Date((claims.exp + clockSkewSeconds) * 1000);
       const role = roleOf(claims, issuer);
       const known = await viewerOfToken(client, { subject, expiresAt });
       if (known?.role === role) return known;
@@ -87,10 +89,13 @@ async function keepUser(
   await note(tx, actor, { action: 'user.role', targetId: row.id, details });
 }
 
+/** The end of the year 9999, in seconds since 1970. */
+const latestExp = 253_402_300_799;
+
 const claimsShape = z.looseObject({
   iss: z.string(),
   sub: z.string().min(1).max(500),
-  exp: z.number(),
+  exp: z.number().min(0).max(latestExp),
 });
 type Claims = z.infer<typeof claimsShape>;
 
@@ -140,26 +145,32 @@ function refused(what: string): DomainError {
   return new DomainError('UNAUTHENTICATED', `Expected a valid token, but ${what}`);
 }
 
-/** A person's name, else what the issuer calls it. */
-function nameOf({ sub, ...claims }: Claims): string {
-  const given = ['preferred_username', 'email', 'name']
-    .map((claim) => claims[claim])
-    .find((value) => typeof value === 'string' && value.trim() !== '');
-  return (typeof given === 'string' ? given.trim() : sub).slice(0, userLimits.name.max - 10);
+/** A person's name, as far as it shows what it says; else one made of what the issuer calls it. */
+function nameOf({ iss, sub, ...claims }: Claims): string {
+  const isFine = (name: unknown): name is string =>
+    typeof name === 'string' && nameProblems([], name, userLimits.name).length === 0;
+  const shortened = (name: unknown) =>
+    typeof name === 'string' ? [...name.trim()].slice(0, nameCharacters).join('') : name;
+  const given = [claims['preferred_username'], claims['email'], claims['name'], sub];
+  const mark = sha256Of(JSON.stringify([iss, sub])).slice(0, 12);
+  return given.map(shortened).find(isFine) ?? `user ${mark}`;
 }
 
+/** A number may have to be put behind it, and a character may be two UTF-16 code units. */
+const nameCharacters = 45;
+
 function roleOf(claims: Claims, { roleClaim, adminRoles }: TokenIssuer): UserRole {
-  const value = roleClaim
-    .split('.')
-    .reduce<unknown>(
-      (object, name) =>
-        typeof object === 'object' && object !== null
-          ? (object as Readonly<Record<string, unknown>>)[name]
-          : undefined,
-      claims,
-    );
-  const roles = Array.isArray(value) ? value : [value];
-  return roles.some((role) => adminRoles.includes(String(role))) ? 'ADMIN' : 'MEMBER';
+  // The name of a claim may be a URL, which has dots itself.
+  const value = claims[roleClaim] ?? inside(claims, roleClaim.split('.'));
+  const roles: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const isAdmin = roles.some((role) => typeof role === 'string' && adminRoles.includes(role));
+  return isAdmin ? 'ADMIN' : 'MEMBER';
+}
+
+function inside(object: unknown, [name, ...rest]: readonly string[]): unknown {
+  if (name === undefined) return object;
+  if (typeof object !== 'object' || object === null) return undefined;
+  return inside((object as Readonly<Record<string, unknown>>)[name], rest);
 }
 
 class DiscoveryFailed extends Error {}

@@ -11,12 +11,13 @@ import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
 import { rowIdOf } from '../relay/global-id.ts';
 import { startFanOut } from './fan-out.ts';
-import { createFewAtOnce } from './few-at-once.ts';
 import { createFrameEncoder, type PreviewOptions, type PreviewView } from './frames.ts';
 import { createLatestPreviews } from './latest-previews.ts';
 import { previewLimits } from './limits.ts';
 import { startLive } from './live.ts';
 import { createPreviewRequests } from './preview-requests.ts';
+import { createSharedReads } from './shared-reads.ts';
+import type { Snapshot } from './snapshot.ts';
 import { createStates, type States } from './state.ts';
 import { createWaits, type Waits } from './wait.ts';
 import { type EventStream, type WatchOptions, watch } from './watch.ts';
@@ -68,12 +69,11 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
   const fanOut = await startFanOut({ client, events, onFrame: live.receiveFrame });
   const states = createStates({ client, queue, live, estimate });
   const latest = createLatestPreviews({ fanOut, frames, live, previewRequests });
-  // After a restart all viewers come back at once: requests that come meanwhile do not stand behind all of them.
-  const snapshotTurn = createFewAtOnce(snapshotsAtOnce);
+  const snapshots = createSharedReads<Snapshot>();
   const readLog = createLogReader(client);
   const deps = {
     client,
-    snapshotTurn,
+    snapshots,
     readLog,
     fanOut,
     previewRequests,
@@ -123,9 +123,6 @@ export async function startSubscriptions(options: SubscriptionsOptions): Promise
     },
   };
 }
-
-/** Reads of the state as it stands. */
-const snapshotsAtOnce = 1;
 
 /** "Not yours" and "not there" are one answer. */
 function missingProblems(

@@ -7,9 +7,9 @@ import type { LogFilter, LogReader } from '../event-log/log.ts';
 import { isFinal } from '../generations/status.ts';
 import { endable } from './endable.ts';
 import type { FanOut } from './fan-out.ts';
-import type { FewAtOnce } from './few-at-once.ts';
 import type { PreviewOptions } from './frames.ts';
 import type { PreviewRequests } from './preview-requests.ts';
+import type { SharedReads } from './shared-reads.ts';
 import { readSnapshot, type Snapshot, type SnapshotRow } from './snapshot.ts';
 import { createSubscriberBuffer, type SubscriberBuffer } from './subscriber-buffer.ts';
 import {
@@ -33,7 +33,7 @@ export type EventStream = AsyncGenerator<EventView, void, void>;
 export type WatchDeps = ViewDeps & {
   readonly client: PrismaClient;
   readonly readLog: LogReader;
-  readonly snapshotTurn: FewAtOnce;
+  readonly snapshots: SharedReads<Snapshot>;
   readonly fanOut: FanOut;
   readonly previewRequests: PreviewRequests;
 };
@@ -195,8 +195,10 @@ class Stream {
   }
 
   #snapshot(): Promise<Snapshot> {
-    const { client, snapshotTurn } = this.#deps;
-    return snapshotTurn(() => readSnapshot(client, this.#viewer.id, this.#scope));
+    const { client, snapshots } = this.#deps;
+    const { type, id } = this.#scope;
+    const key = `${this.#viewer.id} ${type} ${id}`;
+    return snapshots(key, () => readSnapshot(client, this.#viewer.id, this.#scope));
   }
 
   get #cursor(): string {
