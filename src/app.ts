@@ -89,6 +89,7 @@ async function start(
   const api = await startApi(adapters, {
     models: () => worker.engine.models,
     listModels: worker.engine.listModels,
+    findModel: worker.engine.findModel,
     framesComputed: () => worker.framesComputed,
     check: worker.check,
     concurrency,

@@ -37,6 +37,8 @@ export type Workers = {
   readonly models: () => readonly ModelDescription[];
   /** As their folders are now. */
   readonly listModels: () => Promise<readonly ModelDescription[]>;
+  /** One of them, without a look at the others; null where there is none. */
+  readonly findModel: (name: string) => Promise<ModelDescription | null>;
   readonly framesComputed: () => number;
   /** Null where an image that is asked for now would be drawn, else one sentence. */
   readonly check: () => Promise<string | null>;
@@ -59,6 +61,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     isAccessRequired: config.isAccessRequired,
     models: workers.models,
     listModels: workers.listModels,
+    findModel: workers.findModel,
     defaultModel: config.defaultModel,
     quotas: config,
     maxRunning: workers.concurrency,

@@ -94,6 +94,12 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   const options = { ...timeouts, IncomingMessage: PlainRequest };
   const server = createServer(options, inTurn(app as Express));
   server.maxConnections = incomingLimits.connections;
+  // RFC 9110, 9.3.6: for proxies, which this is none.
+  server.on('connect', (_request, socket) => {
+    socket.end(
+      'HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, POST\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+    );
+  });
   const closed = new Promise((resolve) => server.once('close', resolve));
   const answering = trackAnswers(server);
   return {

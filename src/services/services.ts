@@ -32,6 +32,8 @@ export type ServicesOptions = {
   readonly models: () => readonly ModelDescription[];
   /** The same, as their folders are now. */
   readonly listModels: () => Promise<readonly ModelDescription[]>;
+  /** One of them, without a look at the others; null where there is none. */
+  readonly findModel: (name: string) => Promise<ModelDescription | null>;
   readonly defaultModel: string;
   /** What one user may have. */
   readonly quotas: Quotas;
@@ -55,10 +57,10 @@ export type Services = Awaited<ReturnType<typeof startServices>>;
 
 /** Resolves when the subscriptions listen. */
 export async function startServices(options: ServicesOptions) {
-  const { client, events, storage, listModels, defaultModel } = options;
+  const { client, events, storage, listModels, findModel, defaultModel } = options;
   const { version, quotas, maxRunning, eventRetentionSeconds } = options;
   const { maxOpenWaits, maxOpenWaitsPerUser } = options;
-  const requesting = { client, events, listModels, defaultModel, quotas };
+  const requesting = { client, events, listModels, findModel, defaultModel, quotas };
   const queue = createQueue(client);
   const subscriptions = await startSubscriptions({
     ...{ client, events, queue, maxOpenWaits, maxOpenWaitsPerUser },

@@ -52,7 +52,8 @@ describe("the engine's thread", () => {
     const [channel, question] = answerStarts(['yes', 'no', 'no', 'no', 'yes']);
     const engine = await startEngine({ ...options, workerUrl: gated });
     expect(engine.isAlive).toBe(true);
-    const running = draw(engine, { steps: 100 });
+    // Long enough that it is not over before the thread is told to crash.
+    const running = draw(engine, { steps: 100, width: 256, height: 256 });
     channel.postMessage('crash');
     await expect(running).rejects.toMatchObject({ name: 'EngineLost', retryable: true });
     expect(engine.isAlive).toBe(false);

@@ -146,6 +146,7 @@ export function standIn(generate: Generate): Engine {
     countTokens: async () => ({ tokens: 1, truncated: false }),
     preload: () => {},
     listModels: async () => [standInModel],
+    findModel: async (name) => (name === standInModel.name ? standInModel : null),
     close: async () => true,
   };
 }

@@ -47,8 +47,23 @@ export async function readJson<Schema extends z.ZodType>(
   if (result.success) return { value: result.data, stamp };
   const problems = result.error.issues
     .slice(0, 5)
-    .map(({ path, message }) => `${path.join('.') || 'the whole'}: ${message}`);
+    .map(({ path, message }) => `${path.join('.') || 'the whole'}: ${inOurWords(message)}`);
   throw new FileDamaged(file, `Expected a usable configuration, but got ${problems.join('; ')}`);
+}
+
+/** zod's own sentences, for people who do not know it. */
+function inOurWords(message: string): string {
+  return message
+    .replace(
+      /^Too (small|big): expected \w+ to (be|have) ([<>]=?)\s?(.*)$/,
+      (_all, _side, verb, sign, limit) => {
+        const words = sign.startsWith('>') ? 'at least' : 'at most';
+        return `expected ${verb === 'have' ? 'a length of ' : ''}${sign.length === 1 ? `${sign} ` : `${words} `}${limit}`;
+      },
+    )
+    .replace(/^Invalid (?:input|option): /, '')
+    .replace(/received undefined$/, 'it is missing')
+    .replace(/received /, 'but it is ');
 }
 
 /**

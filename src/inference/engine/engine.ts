@@ -56,6 +56,8 @@ export type Engine = {
   readonly models: readonly ModelDescription[];
   /** Looks at the model folders: those added, changed or removed since are seen. */
   listModels(): Promise<readonly ModelDescription[]>;
+  /** As its files are now, without a look at the other folders; null where there is none. */
+  findModel(name: string): Promise<ModelDescription | null>;
   /** The execution provider in use. */
   readonly provider: string;
   /** Whether its thread runs: false from the crash of one until the next has started. */
@@ -253,6 +255,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       await catalog.scan();
       return describe();
     },
+    findModel: async (name) => (await catalog.find(name))?.description ?? null,
     get provider() {
       return thread.ready.provider;
     },

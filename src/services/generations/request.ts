@@ -10,7 +10,7 @@ import { refuse } from '../input/problems.ts';
 import { nameProblems, referenceProblems } from '../input/text.ts';
 import { rowIdOf } from '../relay/global-id.ts';
 import { generateLimits } from './limits.ts';
-import { completeSettings, settingsProblems } from './settings.ts';
+import { completeSettings, type Models, settingsProblems } from './settings.ts';
 import { columnsOf } from './stored-settings.ts';
 import { subjectOf } from './transition.ts';
 
@@ -30,7 +30,9 @@ export type GenerateInput = {
 export type GenerateAnswer = { readonly generation: Generation; readonly replayed: boolean };
 
 export type RequestDeps = ChangeDeps & {
-  /** As their folders are now; read at each request. */
+  /** As its folder is now; read at each request. */
+  readonly findModel: (name: string) => Promise<ModelDescription | null>;
+  /** All of them: for the refusal of one that there is not. */
   readonly listModels: () => Promise<readonly ModelDescription[]>;
   readonly defaultModel: string;
   readonly quotas: Quotas;
@@ -46,8 +48,8 @@ export async function request(
   viewer: Viewer,
   input: GenerateInput,
 ): Promise<GenerateAnswer> {
-  const models = { models: await deps.listModels(), defaultModel: deps.defaultModel };
   const { settings, idempotencyKey: key = null } = input;
+  const models = await modelsFor(deps, settings);
   const project = projectOf(viewer, input.projectId);
   const problems = [...settingsProblems(settings, models), ...problemsBeside(input)];
   // What was accepted once is answered again, also where its model or its project is gone by now.
@@ -82,6 +84,15 @@ export async function request(
     publish('runners', { type: 'queued' });
     return { generation, replayed: false };
   });
+}
+
+/** The one that is asked for, where there is one. */
+async function modelsFor(
+  { findModel, listModels, defaultModel }: RequestDeps,
+  { model }: AskedSettings,
+): Promise<Models> {
+  const found = await findModel(model ?? defaultModel);
+  return { models: found ? [found] : await listModels(), defaultModel };
 }
 
 /** Of what stands beside the settings. */

@@ -57,6 +57,7 @@ export async function openFixture(options: Partial<ServicesOptions> = {}) {
     storage,
     models: () => [model, broken],
     listModels: async () => [model, broken],
+    findModel: async (name) => [model, broken].find((one) => one.name === name) ?? null,
     defaultModel: 'tiny',
     quotas: { maxQueued: 100, maxStoredBytes: null, maxImagesPerDay: null },
     maxRunning: 2,
