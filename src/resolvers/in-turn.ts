@@ -1,5 +1,5 @@
 /** Events that are made into answers at once. */
-const atOnce = 8;
+const atOnce = 32;
 /** An event that takes longer to be answered, or taken by its client, holds up no others. In milliseconds. */
 const longestMs = 50;
 

@@ -61,7 +61,7 @@ export const admissionLimits = {
   small: { bytes: 16_000_000, statements: 200 },
   large: { bytes: 16_000_000, statements: 250 },
   /** Subscriptions that read the state as it stands, or the log, before they wait for news. */
-  subscriptions: { bytes: 100_000_000, statements: 480 },
+  subscriptions: { bytes: 100_000_000, statements: 1_600 },
   /** How often smaller ones may pass one that there is no room for. */
   passes: 50,
   /** Time that one waits for its turn before it is told to come again, in milliseconds. */
