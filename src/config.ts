@@ -134,6 +134,21 @@ const schema = z.object({
   MAX_QUEUED: whole(1, 100_000)
     .default(500)
     .describe('Generations that one user may have waiting.'),
+  MAX_RUNNING_PER_USER: whole(1, 1_000)
+    .optional()
+    .describe('Generations that one user may have running; no limit by default.'),
+  MAX_PROJECTS: whole(1, 1_000_000)
+    .default(10_000)
+    .describe('Projects that one user may have, those in the trash included.'),
+  MAX_EVENTS: whole(1_000, 100_000_000)
+    .default(1_000_000)
+    .describe('Events that are kept of one user: the newest.'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/, error: 'expected a URL that starts with redis:// or rediss://' })
+    .optional()
+    .describe(
+      'Redis server that counts for the rate limits, where several processes serve; else each process counts for itself.',
+    ),
   MAX_OPEN_WAITS_PER_USER: whole(0, 10_000)
     .default(16)
     .describe('The same of one user, where access is required.'),
@@ -167,6 +182,10 @@ export type Config = Readonly<{
   allowedOrigins: readonly string[];
   logLevel: z.infer<typeof schema>['LOG_LEVEL'];
   maxQueued: number;
+  maxRunningPerUser: number | undefined;
+  maxProjects: number;
+  maxEvents: number;
+  redisUrl: string | undefined;
   maxOpenWaits: number;
   maxOpenWaitsPerUser: number;
   isAccessRequired: boolean;
@@ -197,7 +216,12 @@ export const configKeys = Object.entries(schema.shape).map(([name, type]) => {
 });
 
 /** Keys whose value may hold a password. */
-const secrets: ReadonlySet<string> = new Set(['DATABASE_URL', 'LINK_KEYS', 'METRICS_TOKEN']);
+const secrets: ReadonlySet<string> = new Set([
+  'DATABASE_URL',
+  'LINK_KEYS',
+  'METRICS_TOKEN',
+  'REDIS_URL',
+]);
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
@@ -233,6 +257,10 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     allowedOrigins: c.ALLOWED_ORIGINS,
     logLevel: c.LOG_LEVEL,
     maxQueued: c.MAX_QUEUED,
+    maxRunningPerUser: c.MAX_RUNNING_PER_USER,
+    maxProjects: c.MAX_PROJECTS,
+    maxEvents: c.MAX_EVENTS,
+    redisUrl: c.REDIS_URL,
     maxOpenWaits: c.MAX_OPEN_WAITS,
     maxOpenWaitsPerUser: c.AUTH === 'required' ? c.MAX_OPEN_WAITS_PER_USER : c.MAX_OPEN_WAITS,
     isAccessRequired: c.AUTH === 'required',

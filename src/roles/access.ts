@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
+import { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
 import { createRateLimits, noRateLimits, type RateLimits } from '../server/rate-limits.ts';
 import { type Access, openAccess, requiredAccess } from '../services/access/access.ts';
@@ -23,10 +24,32 @@ export function openAccessOf({
   if (!config.isAccessRequired) {
     return { ...openAccess(client), sessions, rateLimits: noRateLimits };
   }
-  const rateLimits = createRateLimits(config.rateLimit);
+  const redis = config.redisUrl === undefined ? null : openRedis(config.redisUrl, log);
+  if (redis !== null) closing.push(() => redis.disconnect());
+  const rateLimits = createRateLimits(config.rateLimit, redis);
   const tokens = config.oidc ? createTokens(client, config.oidc) : null;
   const access = requiredAccess({ client, tokens, failed: rateLimits.failed, onError });
   return { ...access, sessions, rateLimits };
+}
+
+/** Connects in the background, again and again; a command is not kept for later. */
+function openRedis(url: string, log: Adapters['log']): Redis {
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 500,
+    retryStrategy: (attempt) => Math.min(attempt * 200, 5_000),
+  });
+  let isLost = false;
+  redis.on('error', (error: Error) => {
+    if (!isLost) log.warn({ err: error }, 'Redis does not answer: rate limits are counted here');
+    isLost = true;
+  });
+  redis.on('ready', () => {
+    if (isLost) log.info('Redis answers again');
+    isLost = false;
+  });
+  return redis;
 }
 
 /**

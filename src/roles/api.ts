@@ -64,7 +64,8 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     findModel: workers.findModel,
     defaultModel: config.defaultModel,
     quotas: config,
-    maxRunning: workers.concurrency,
+    maxProjects: config.maxProjects,
+    maxRunning: Math.min(workers.concurrency, config.maxRunningPerUser ?? workers.concurrency),
     maxOpenWaits: config.maxOpenWaits,
     maxOpenWaitsPerUser: config.maxOpenWaitsPerUser,
     eventRetentionSeconds: config.eventRetentionSeconds,
@@ -131,6 +132,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
   const retention = startRetention({
     client,
     keepSeconds: config.eventRetentionSeconds,
+    keepEvents: config.maxEvents,
     keepAuditDays: config.auditRetentionDays,
     onError: (error) => log.error({ err: error }, 'could not delete old events and audit entries'),
   });

@@ -64,6 +64,7 @@ export async function openWorker(
       runner = await startRunner({
         ...{ client, events, storage, concurrency, log, reached },
         generate: engine.generate,
+        maxRunningPerUser: config.maxRunningPerUser,
         software: `Easel ${version}`,
         alone: database.kind === 'embedded',
       });

@@ -68,6 +68,8 @@ async function startApollo(deps: GraphqlDeps): Promise<ApolloServer<Context>> {
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: deps.introspection,
+    // Ours is `noForeignPage`: Apollo's refuses every GET without a header that caches and urql do not send.
+    csrfPrevention: false,
     persistedQueries: deps.allowedDocuments ? { cache: deps.allowedDocuments.cache } : {},
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,

@@ -10,7 +10,7 @@ import { HttpError } from './http-error.ts';
 import { incomingLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { acceptsAnswer, bodyInUtf8, bodyIsJson } from './negotiation.ts';
-import type { CheckOrigin } from './origin.ts';
+import { type CheckOrigin, checkFetchSite } from './origin.ts';
 import { graphiqlPage, pageFiles } from './pages.ts';
 import { PlainRequest } from './plain-request.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -82,6 +82,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
     '/graphql',
     onlyItsMethods,
     graphiqlPage,
+    noForeignPage,
     acceptsAnswer,
     bodyIsJson,
     bodyInUtf8,
@@ -184,6 +185,12 @@ const onlyItsMethods: RequestHandler = ({ method }, response, next) => {
   if (['GET', 'HEAD', 'POST', 'OPTIONS'].includes(method)) return next();
   response.set('Allow', 'GET, HEAD, POST, OPTIONS');
   throw new HttpError(405, 'BAD_REQUEST', `Expected GET or POST, but got ${method}`);
+};
+
+/** Behind the page of the explorer, which anybody may link to: it executes nothing. */
+const noForeignPage: RequestHandler = (request, _response, next) => {
+  checkFetchSite(request);
+  next();
 };
 
 /** Node's parser lets a version pass that has neither headers nor a status. */

@@ -65,6 +65,21 @@ export function createOriginCheck(rules: OriginRules, log: Log): CheckOrigin {
   };
 }
 
+/**
+ * Of a query by GET, which a page may send without being asked to name its origin: `<img>`, `<script>`, a link. Browsers
+ * say then that it comes from another site. Origins that are allowed send `Origin`, which was checked.
+ * @throws DomainError
+ */
+export function checkFetchSite({ headers }: IncomingMessage): void {
+  const site = headers['sec-fetch-site'];
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  if (headers.origin !== undefined) return;
+  throw new DomainError(
+    'FORBIDDEN',
+    `Expected a request of this server's own page, of an allowed origin that names itself, or of no page, but got one of another page ("${clipped(String(site))}")`,
+  );
+}
+
 function checkOrigin(request: IncomingMessage, rules: OriginRules): Caller {
   if (hostsOf(request).length > 1) throw new ForeignHost(hostsOf(request).join('", "'));
   const host = (request.headers.host ?? '').toLowerCase();

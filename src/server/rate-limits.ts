@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import type { Redis } from 'ioredis';
 import proxyaddr from 'proxy-addr';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { DomainError } from '../errors.ts';
 import type { NoteFailure } from '../services/access/access.ts';
 import type { Viewer } from '../services/access/viewer.ts';
@@ -17,11 +18,16 @@ export type RateLimits = {
 
 const minute = 60;
 
-/** `perMinute`: of each credential, and ten times as many of each address, behind which several may be; 0: no limit. */
-export function createRateLimits(perMinute: number): RateLimits {
-  const credentials = perMinute > 0 ? limiter(perMinute) : null;
-  const addresses = perMinute > 0 ? limiter(perMinute * accessLimits.credentialsOfAddress) : null;
-  const failures = limiter(accessLimits.failuresPerMinute);
+/**
+ * `perMinute`: of each credential, and ten times as many of each address, behind which several may be; 0: no limit. Counted
+ * in Redis for all processes together, in this process while it does not answer or where there is none.
+ */
+export function createRateLimits(perMinute: number, redis: Redis | null): RateLimits {
+  const limiter = limiterIn(redis);
+  const credentials = perMinute > 0 ? limiter('credential', perMinute) : null;
+  const addresses =
+    perMinute > 0 ? limiter('address', perMinute * accessLimits.credentialsOfAddress) : null;
+  const failures = limiter('failure', accessLimits.failuresPerMinute);
   return {
     operation: async ({ id, credential }) => {
       if (credential.kind === 'none') return;
@@ -40,11 +46,18 @@ export const noRateLimits: RateLimits = {
   failed: async () => {},
 };
 
-function limiter(points: number): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: minute });
+type Limiter = RateLimiterMemory | RateLimiterRedis;
+
+function limiterIn(redis: Redis | null): (what: string, points: number) => Limiter {
+  return (what, points) => {
+    const options = { points, duration: minute, keyPrefix: `easel:rate:${what}` };
+    const own = new RateLimiterMemory(options);
+    if (redis === null) return own;
+    return new RateLimiterRedis({ ...options, storeClient: redis, insuranceLimiter: own });
+  };
 }
 
-async function take(limits: RateLimiterMemory | null, key: string, what: string): Promise<void> {
+async function take(limits: Limiter | null, key: string, what: string): Promise<void> {
   try {
     await limits?.consume(key);
   } catch (reached) {

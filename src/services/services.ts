@@ -37,6 +37,8 @@ export type ServicesOptions = {
   readonly defaultModel: string;
   /** What one user may have. */
   readonly quotas: Quotas;
+  /** Projects that one user may have. */
+  readonly maxProjects: number;
   /** Generations that run at once. */
   readonly maxRunning: number;
   /** Requests of all users that may wait for their end at once. */
@@ -65,7 +67,7 @@ export async function startServices(options: ServicesOptions) {
   const subscriptions = await startSubscriptions({
     ...{ client, events, queue, maxOpenWaits, maxOpenWaitsPerUser },
   });
-  const projects = createProjects({ client });
+  const projects = createProjects({ client, maxProjects: options.maxProjects });
   const assets = createAssets({ client });
   const users = createUsers({ client });
   const keys = createKeys({ client });

@@ -123,12 +123,41 @@ describe('requests from web pages', () => {
   });
 });
 
+describe('queries by GET', () => {
+  const path = '/graphql?query={__typename}';
+
+  it('are answered without any header of ours, as urql and caches send them', async () => {
+    expect(await statusOf(path, { host: own().host })).toBe(200);
+    expect(await statusOf(path, { host: own().host, 'sec-fetch-site': 'same-origin' })).toBe(200);
+    expect(await statusOf(path, { host: own().host, 'sec-fetch-site': 'none' })).toBe(200);
+  });
+
+  it.each(['cross-site', 'same-site'])(
+    'are refused from an element of a page that is %s',
+    async (site) => {
+      for (const mode of ['no-cors', 'navigate', 'cors']) {
+        const headers = { host: own().host, 'sec-fetch-site': site, 'sec-fetch-mode': mode };
+        expect(await statusOf(path, headers)).toBe(403);
+      }
+    },
+  );
+
+  it('are answered to an allowed origin, from whichever site', async () => {
+    const headers = { host: own().host, origin: devServer, 'sec-fetch-site': 'cross-site' };
+    expect(await statusOf(path, headers)).toBe(200);
+  });
+
+  it('are never mutations', async () => {
+    const mutation = '/graphql?query=mutation{createProject(input:{name:"x"}){__typename}}';
+    expect(await statusOf(mutation, { host: own().host })).toBe(405);
+  });
+});
+
 /** `fetch` does not let a test set Host. */
 function statusOf(path: string, headers: Record<string, string>): Promise<number | undefined> {
   const { hostname, port } = own();
-  const asked = { 'apollo-require-preflight': '1', ...headers };
   return new Promise((resolve, reject) => {
-    httpRequest({ hostname, port, path: encodeURI(path), headers: asked }, (response) => {
+    httpRequest({ hostname, port, path: encodeURI(path), headers }, (response) => {
       response.resume();
       resolve(response.statusCode);
     })

@@ -57,7 +57,13 @@ test('the first key is made before the first start, and further ones while a ser
     expect((await ask(who, ada)).status).toBe(401);
     await keys('remove', 'ada');
     expect(await refusal('create', '--user', 'ada')).toContain('was removed');
-    expect(await refusal('remove', 'local')).toContain('last administrator');
+    expect(await refusal('remove', 'local')).toContain('the installation itself needs');
+    expect(await refusal('role', 'local', 'MEMBER')).toContain('last administrator');
+    // What an identity provider says of somebody may be another thing tomorrow.
+    const subject = JSON.stringify(['https://issuer.example', 'grace']);
+    const { client } = server.app.database;
+    await client.user.create({ data: { name: 'grace', role: 'ADMIN', subject } });
+    expect(await refusal('role', 'local', 'MEMBER')).toContain('last administrator');
 
     const audit = (await keys('audit')).map((line) => JSON.parse(line).action);
     expect(audit).toEqual(

@@ -135,6 +135,11 @@ test('creates projects, and refuses names that show nothing or mislead', async (
     const made = await fixture.projects.create(viewer, { name });
     expect(made.project.name).toBe(name);
   }
+  // The default project, and these five: as many as the fixture allows.
+  await expect(fixture.projects.create(viewer, { name: 'one more' })).rejects.toMatchObject({
+    code: 'QUOTA_EXCEEDED',
+    details: { max: 6, got: 6 },
+  });
 });
 
 test('global ids can be parsed again, and nothing else can', () => {

@@ -12,9 +12,12 @@ beforeAll(async () => {
 afterEach(() => fixture.clear());
 afterAll(() => fixture.close());
 
-const claim = () => {
+const claim = (maxRunningPerUser = 1_000) => {
   const { client, events } = fixture;
-  return claimNext({ client, events, runnerId: randomUUID(), leaseMs: 30_000 });
+  return claimNext({
+    ...{ client, events, runnerId: randomUUID(), leaseMs: 30_000 },
+    maxRunningPerUser,
+  });
 };
 const ask = (viewer: Viewer, prompt: string, priority: 'LOW' | 'NORMAL' | 'HIGH' = 'NORMAL') =>
   fixture.ask(viewer, { settings: { prompt }, priority });
@@ -33,6 +36,15 @@ test('users take turns, also where one of them has queued many before', async ()
     });
   }
   expect(order).toEqual(['many 1', 'few 1', 'many 2', 'few 2', 'many 3', 'many 4']);
+});
+
+test('a user with as many running as one may have is passed over, also where nobody else waits', async () => {
+  const [many, few] = [await fixture.newViewer(), await fixture.newViewer()];
+  for (const i of [1, 2, 3]) await ask(many, `many ${i}`);
+  await ask(few, 'few 1');
+  const order = [];
+  for (let turn = 0; turn < 5; turn++) order.push((await claim(2))?.prompt ?? null);
+  expect(order).toEqual(['many 1', 'few 1', 'many 2', null, null]);
 });
 
 test('the order is fewest running, then least recently served, then priority, then age', async () => {

@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { append, readPage } from '../../src/services/event-log/log.ts';
-import { clearOldEvents, startRetention } from '../../src/services/maintenance/retention.ts';
+import {
+  clearEventsBeyond,
+  clearOldEvents,
+  startRetention,
+} from '../../src/services/maintenance/retention.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const day = 86_400;
@@ -42,6 +46,7 @@ describe('the retention of the event log', () => {
     const retention = startRetention({
       client,
       keepSeconds: day,
+      keepEvents: 1_000_000,
       keepAuditDays: 365,
       onError: (error) => expect.unreachable(String(error)),
     });
@@ -52,6 +57,14 @@ describe('the retention of the event log', () => {
       expect(await numbersFrom(1, ownerId, filter)).toBeUndefined();
     }
     expect(await clearOldEvents(client, day)).toBe(0);
+  });
+
+  it('keeps the newest of an owner with more than may be kept, and all of others', async () => {
+    const [many, few] = [await logOf([0, 0, 0, 0]), await logOf([0, 0])];
+    await clearEventsBeyond(database.client, 2);
+    expect(await numbersFrom(2, many.ownerId)).toEqual([3, 4]);
+    expect(await numbersFrom(1, many.ownerId)).toBeUndefined();
+    expect(await numbersFrom(0, few.ownerId)).toEqual([1, 2]);
   });
 
   it('leaves no gap where an event has a later time than the next one', async () => {

@@ -1,3 +1,4 @@
+import { localUserName } from '../../database/installation.ts';
 import { DomainError } from '../../errors.ts';
 import type { Prisma, PrismaClient, User, UserRole } from '../../generated/prisma/client.ts';
 import { type Connection, type PageArgs, paginate } from '../relay/pagination.ts';
@@ -67,6 +68,7 @@ export async function removeUser(
   name: string,
 ): Promise<User> {
   const user = await userNamed(tx, name);
+  if (name === localUserName) throw needsLocalUser();
   await keepAnAdministrator(tx, user);
   await note(tx, actor, { action: 'user.remove', targetId: user.id, details: { name } });
   return tx.user.update({ where: { id: user.id }, data: { removedAt: new Date() } });
@@ -91,12 +93,23 @@ async function userNamed(tx: Prisma.TransactionClient, name: string): Promise<Us
   throw new DomainError('NOT_FOUND', `Expected the name of a user, but got "${name}"`);
 }
 
-/** Somebody must be able to manage the installation. */
+/** It is who an installation without authentication runs for, and who a key is made for where no user is named. */
+function needsLocalUser(): DomainError {
+  const text = `Expected another user than "${localUserName}", which the installation itself needs: revoke its keys instead`;
+  return new DomainError('FORBIDDEN', text);
+}
+
+/**
+ * Somebody must be able to manage the installation. Administrators of an identity provider do not count: their next token
+ * may say something else.
+ */
 async function keepAnAdministrator(
   tx: Prisma.TransactionClient,
   { id, name }: User,
 ): Promise<void> {
-  const others = await tx.user.count({ where: { role: 'ADMIN', removedAt: null, NOT: { id } } });
+  const others = await tx.user.count({
+    where: { role: 'ADMIN', removedAt: null, subject: null, NOT: { id } },
+  });
   if (others > 0) return;
   const text = `Expected a user that is not the last administrator, but "${name}" is`;
   throw new DomainError('FORBIDDEN', text);

@@ -8,6 +8,7 @@ import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
  */
 export const waitingInOrder = Prisma.sql`
   SELECT w."id", w."ownerId", w."model", w."width", w."height", w."steps", w."count",
+    coalesce(r."running", 0)::int AS "running",
     row_number() OVER (
       ORDER BY w."turn" + coalesce(r."running", 0), u."servedAt" NULLS FIRST,
         w."priority" DESC, w."createdAt", w."id"

@@ -1,4 +1,6 @@
+import { DomainError } from '../../errors.ts';
 import type { Prisma, PrismaClient, Project } from '../../generated/prisma/client.ts';
+import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { refuse } from '../input/problems.ts';
 import { escapeLike, filterProblems, nameProblems, textProblems } from '../input/text.ts';
@@ -29,7 +31,13 @@ export type Projects = {
   load(viewer: Viewer, rowId: string): Promise<Project | null>;
 };
 
-export function createProjects({ client }: { client: PrismaClient }): Projects {
+export type ProjectsOptions = {
+  readonly client: PrismaClient;
+  /** Projects that one user may have. */
+  readonly maxProjects: number;
+};
+
+export function createProjects({ client, maxProjects }: ProjectsOptions): Projects {
   const loadRow = rowLoader<Project | null>(
     async (ids) => byId(await client.project.findMany({ where: { id: { in: [...ids] } } })),
     null,
@@ -41,10 +49,15 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
         ...nameProblems(['name'], input.name, projectLimits.name),
         ...textProblems(['description'], description, projectLimits.description),
       ]);
-      const project = await client.project.create({
-        data: { ownerId: viewer.id, name: input.name.trim(), description },
+      return client.$transaction(async (tx) => {
+        await lockUser(tx, viewer.id); // Of two at once, the second one counts the first.
+        const got = await tx.project.count({ where: { ownerId: viewer.id } });
+        if (got >= maxProjects) throw tooManyProjects(got, maxProjects);
+        const project = await tx.project.create({
+          data: { ownerId: viewer.id, name: input.name.trim(), description },
+        });
+        return { project };
       });
-      return { project };
     },
     async find(viewer, globalId) {
       const id = rowIdOf('Project', globalId);
@@ -68,6 +81,11 @@ export function createProjects({ client }: { client: PrismaClient }): Projects {
       return project?.ownerId === viewer.id ? project : null;
     },
   };
+}
+
+function tooManyProjects(got: number, max: number): DomainError {
+  const text = `Expected fewer than ${max} projects of yours, those in the trash included, but got ${got}: delete some first`;
+  return new DomainError('QUOTA_EXCEEDED', text, { max, got });
 }
 
 function ownedBy(viewer: Viewer, { search, trashed }: ProjectFilter): Prisma.ProjectWhereInput {

@@ -7,19 +7,21 @@ type Options = {
   readonly client: PrismaClient;
   /** Events older than this are deleted; a subscriber that resumes later gets an `EventsReset`. */
   readonly keepSeconds: number;
+  /** Events of one owner beyond this many are deleted, the oldest first. */
+  readonly keepEvents: number;
   /** Audit entries older than this are deleted. */
   readonly keepAuditDays: number;
   readonly onError: (error: unknown) => void;
 };
 
 /** Deletes old events and audit entries, now and every hour, until it is stopped. */
-export function startRetention({ client, keepSeconds, keepAuditDays, onError }: Options): {
-  stop(): Promise<void>;
-} {
+export function startRetention(options: Options): { stop(): Promise<void> } {
+  const { client, keepSeconds, keepEvents, keepAuditDays, onError } = options;
   let running: Promise<unknown> = Promise.resolve();
   const clear = () => {
     running = running
       .then(() => clearOldEvents(client, keepSeconds))
+      .then(() => clearEventsBeyond(client, keepEvents))
       .then(() => clearOldAudit(client, keepAuditDays))
       .catch(onError);
   };
@@ -46,6 +48,14 @@ export function clearOldEvents(client: PrismaClient, keepSeconds: number): Promi
       WHERE "createdAt" < ${before} GROUP BY "ownerId"
     )
     DELETE FROM "Event" e USING old WHERE e."ownerId" = old."ownerId" AND e."number" <= old."last"`;
+}
+
+/** All but the newest `keepEvents` of each owner. Gives how many there were. */
+export function clearEventsBeyond(client: PrismaClient, keepEvents: number): Promise<number> {
+  return client.$executeRaw`
+    DELETE FROM "Event" e USING "User" u
+    WHERE e."ownerId" = u."id" AND u."eventCounter" > ${keepEvents}
+      AND e."number" <= u."eventCounter" - ${keepEvents}`;
 }
 
 /** Gives how many there were. */

@@ -7,20 +7,25 @@ import { changeStatus, released, subjectOf } from '../generations/transition.ts'
 export const maxAttempts = 3;
 
 /** The runner that claims, and how long a claim holds that it does not renew. */
-export type Claimant = ChangeDeps & { readonly runnerId: string; readonly leaseMs: number };
+export type Claimant = ChangeDeps & {
+  readonly runnerId: string;
+  readonly leaseMs: number;
+  /** Generations of one user that run at once. */
+  readonly maxRunningPerUser: number;
+};
 
 /**
  * The first of the queue, now RUNNING and this runner's until the lease ends; null where nothing waits. The row
  * is locked for the change: a second runner skips it and takes the next one.
  */
 export function claimNext(claimant: Claimant): Promise<Generation | null> {
-  const { runnerId, leaseMs } = claimant;
+  const { runnerId, leaseMs, maxRunningPerUser } = claimant;
   return change(claimant, async ({ tx, record }) => {
     const [taken] = await tx.$queryRaw<{ id: string }[]>`
       WITH waiting AS (${waitingInOrder}),
       next AS (
         SELECT g."id" FROM waiting JOIN "Generation" g ON g."id" = waiting."id"
-        WHERE g."status" = 'QUEUED'
+        WHERE g."status" = 'QUEUED' AND waiting."running" < ${maxRunningPerUser}
         ORDER BY waiting."position" LIMIT 1
         FOR UPDATE OF g SKIP LOCKED
       )

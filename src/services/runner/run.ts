@@ -19,6 +19,8 @@ export type RunnerOptions = {
   readonly generate: Generate;
   /** Generations that run at once. */
   readonly concurrency: number;
+  /** Of one user, in all processes. Default: no limit. */
+  readonly maxRunningPerUser?: number;
   /** For the metadata of the images, for example `Easel 0.1.0`. */
   readonly software: string;
   /** No other process uses this database: what is RUNNING at the start ran in one that has died. */
@@ -81,8 +83,9 @@ class GenerationRunner implements Runner {
 
   constructor(options: RunnerOptions) {
     const { client, events, leaseMs = 30_000, reached = () => {} } = options;
+    const { maxRunningPerUser = 1_000_000 } = options;
     this.#options = options;
-    this.#claimant = { client, events, leaseMs, runnerId: randomUUID() };
+    this.#claimant = { client, events, leaseMs, runnerId: randomUUID(), maxRunningPerUser };
     this.#recover = createRecovery(options, { slowMs: leaseMs / 6 });
     this.#draw = {
       storeProgressEveryMs: 1_000,

@@ -52,6 +52,7 @@ export async function openFixture(options: Partial<ServicesOptions> = {}) {
   const storage = await openLocalStorage(join(folder, 'storage'));
   const events = createMemoryEvents();
   const services = await startServices({
+    maxProjects: 6,
     client,
     events,
     storage,
