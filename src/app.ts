@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { crashAt } from './crash.ts';
 import { type Database, openDatabase } from './database/client.ts';
+import { ensureSearchLanguage } from './database/installation.ts';
 import { createMemoryEvents } from './events/memory.events.ts';
 import type { Engine } from './inference/engine/engine.ts';
 import type { Adapters } from './roles/adapters.ts';
@@ -77,6 +78,7 @@ async function start(
     onReturn: () => log.warn('the database is open again'),
   });
   closing.push(() => database.close());
+  await ensureSearchLanguage(database.client, config.searchLanguage);
   await reached('database-open');
   const storage = await (overrides.openStorage ?? openLocalStorage)(join(dataFolder, 'files'));
   const events = createMemoryEvents((error) =>

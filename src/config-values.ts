@@ -78,3 +78,11 @@ export const databaseUrl = z
     error:
       'expected postgresql://user:password@host:port/database, with / ? # @ : and % of the password percent-encoded',
   });
+
+/** Text search configurations that PostgreSQL 15 has; `simple` knows no language, and takes words as they are. */
+export const searchLanguages = [
+  ...['simple', 'arabic', 'armenian', 'basque', 'catalan', 'danish', 'dutch', 'english', 'finnish'],
+  ...['french', 'german', 'greek', 'hindi', 'hungarian', 'indonesian', 'irish', 'italian'],
+  ...['lithuanian', 'nepali', 'norwegian', 'portuguese', 'romanian', 'russian', 'serbian'],
+  ...['spanish', 'swedish', 'tamil', 'turkish', 'yiddish'],
+] as const;

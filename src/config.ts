@@ -8,6 +8,7 @@ import {
   list,
   origins,
   proxies,
+  searchLanguages,
   whole,
 } from './config-values.ts';
 import { StartError } from './errors.ts';
@@ -127,6 +128,13 @@ const schema = z.object({
       'JSON file of the GraphQL documents that clients may send, by their SHA-256; all others are refused.',
     ),
   AUDIT_RETENTION_DAYS: whole(1, 36_500).default(365).describe('How long the audit is kept.'),
+  TRASH_RETENTION_DAYS: whole(1, 36_500)
+    .default(30)
+    .describe('How long things stay in the trash before they are deleted for good.'),
+  SEARCH_LANGUAGE: z
+    .enum(searchLanguages)
+    .default('english')
+    .describe(`Language of prompts and titles, for the search: ${searchLanguages.join(', ')}.`),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -200,6 +208,8 @@ export type Config = Readonly<{
   introspection: boolean;
   allowedDocuments: string | undefined;
   auditRetentionDays: number;
+  trashRetentionDays: number;
+  searchLanguage: (typeof searchLanguages)[number];
   eventRetentionSeconds: number;
   stopTimeoutMs: number;
   crashAt: string | undefined;
@@ -275,6 +285,8 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     introspection: c.INTROSPECTION,
     allowedDocuments: c.ALLOWED_DOCUMENTS,
     auditRetentionDays: c.AUDIT_RETENTION_DAYS,
+    trashRetentionDays: c.TRASH_RETENTION_DAYS,
+    searchLanguage: c.SEARCH_LANGUAGE,
     eventRetentionSeconds: c.EVENT_RETENTION_SECONDS,
     stopTimeoutMs: c.STOP_TIMEOUT_SECONDS * 1000,
     crashAt: c.EASEL_CRASH_AT,

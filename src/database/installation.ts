@@ -19,3 +19,20 @@ export async function ensureInstallation(client: PrismaClient): Promise<void> {
     skipDuplicates: true,
   });
 }
+
+/** Makes the search of all rows anew where the language is another one than before. */
+export async function ensureSearchLanguage(client: PrismaClient, language: string): Promise<void> {
+  await client.$transaction(
+    async (tx) => {
+      const { count } = await tx.installation.updateMany({
+        where: { id: 1, searchLanguage: { not: language } },
+        data: { searchLanguage: language },
+      });
+      if (count === 0) return;
+      await tx.$executeRaw`SELECT set_config('statement_timeout', '0', true)`;
+      await tx.$executeRaw`UPDATE "Generation" SET "search" = NULL`; // Triggers fill it in.
+      await tx.$executeRaw`UPDATE "Asset" SET "search" = NULL`;
+    },
+    { timeout: 600_000 },
+  );
+}

@@ -1,4 +1,4 @@
-import { rgbaToThumbHash } from 'thumbhash';
+import { rgbaToThumbHash, thumbHashToDataURL } from 'thumbhash';
 import { checkPixels } from './native.ts';
 
 /** ThumbHash keeps at most 7 waves a side: 64 samples are plenty, and its limit is 100. */
@@ -40,4 +40,9 @@ function looks(index: number, samples: number, length: number): number[] {
   const span = Math.max(1, Math.floor(((index + 1) * length) / samples) - start);
   const count = Math.min(span, looksPerSample);
   return Array.from({ length: count }, (_, i) => start + Math.floor(((i + 0.5) * span) / count));
+}
+
+/** The same as a PNG in a data: URL, some 32 pixels wide. */
+export function placeholderDataUrl(placeholder: string): string {
+  return thumbHashToDataURL(new Uint8Array(Buffer.from(placeholder, 'base64')));
 }

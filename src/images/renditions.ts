@@ -84,3 +84,21 @@ function pack(image: Sharp, format: ImageFormat): Sharp {
       return image.avif({ quality: 60, effort: 1 });
   }
 }
+
+/** Of each wanted width what a rendition really has: snapped, not larger than the original, each size once. */
+export function widthsOf(
+  original: { readonly width: number; readonly height: number },
+  wanted: readonly number[],
+): { width: number; height: number }[] {
+  const usable = wanted.slice(0, mostWidths).filter((width) => width >= 1);
+  const widths = new Set(usable.map((width) => Math.min(snapWidth(width), original.width)));
+  return [...widths]
+    .sort((a, b) => a - b)
+    .map((width) => ({
+      width,
+      height: Math.max(1, Math.round((original.height * width) / original.width)),
+    }));
+}
+
+/** Widths of one `srcset`. */
+const mostWidths = 20;

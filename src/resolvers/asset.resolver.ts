@@ -1,12 +1,15 @@
 import 'reflect-metadata';
-import { Arg, Args, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import type { Asset as AssetRow } from '../generated/prisma/client.ts';
-import { Asset, AssetConnection, AssetFilter, LinkArgs } from '../schema/asset.ts';
+import { ImageFormat } from '../generated/prisma/enums.ts';
+import { placeholderDataUrl } from '../images/placeholder.ts';
+import { widthsOf } from '../images/renditions.ts';
+import { Asset, AssetConnection, AssetFilter, LinkArgs, Rendition } from '../schema/asset.ts';
 import { PageArgs } from '../schema/connection.ts';
 import { Generation } from '../schema/generation.ts';
 import { AssetOrder } from '../schema/order.ts';
 import { Project } from '../schema/project.ts';
-import { DateTime, Url } from '../schema/scalars.ts';
+import { Cursor, DateTime, Url } from '../schema/scalars.ts';
 import { Needs } from '../schema/scope.ts';
 import { keyIdOf } from '../services/access/viewer.ts';
 import { toGlobalId } from '../services/relay/global-id.ts';
@@ -70,4 +73,67 @@ export class AssetResolver {
   urlExpiresAt(@Ctx() ctx: Context) {
     return ctx.services.links.expiry();
   }
+
+  @FieldResolver(() => [Rendition], {
+    description:
+      'Smaller images of it for `srcset`: what these widths really give, without duplicates and sizes beyond the original.',
+  })
+  renditions(
+    @Root() asset: AssetRow,
+    @Arg('widths', () => [Int], { description: 'Widths in pixels, at most 20.' }) widths: number[],
+    @Arg('format', () => ImageFormat, {
+      nullable: true,
+      description:
+        'Format of the files. Default: the best one that each request for a file accepts.',
+    })
+    format: ImageFormat | null,
+    @Ctx() ctx: Context,
+  ) {
+    return widthsOf(asset, widths).map((size) => {
+      const args = { ...plainLink, width: size.width, format: format ?? null };
+      return {
+        ...size,
+        url: ctx.origin + ctx.services.links.sign(asset.id, args, keyIdOf(ctx.viewer)),
+      };
+    });
+  }
+
+  @FieldResolver(() => Cursor, {
+    description:
+      'Its position in a list of this order: `after` and `before` of `assets` take it, so that a page of one image can step to its neighbours.',
+  })
+  cursor(
+    @Root() asset: AssetRow,
+    @Arg('orderBy', () => AssetOrder, orderArg) order: AssetOrder | null,
+    @Ctx() ctx: Context,
+  ) {
+    return ctx.services.assets.cursor(asset, order ?? newest);
+  }
+
+  @FieldResolver(() => String, {
+    description: 'The placeholder as a data: URL of a PNG, for pages without a script.',
+  })
+  placeholderDataUrl(@Root() { placeholder }: AssetRow) {
+    return placeholderDataUrl(placeholder);
+  }
+
+  @FieldResolver(() => [Asset], {
+    description: 'What it was made from, as far as that was not deleted for good.',
+  })
+  parents(@Root() asset: AssetRow, @Ctx() { services, viewer }: Context) {
+    return services.assets.parents(viewer, asset);
+  }
+
+  @FieldResolver(() => AssetConnection, {
+    description: 'What was made from it, newest first, without what is in the trash.',
+  })
+  children(
+    @Root() asset: AssetRow,
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() { services, viewer }: Context,
+  ) {
+    return services.assets.children(viewer, asset, args);
+  }
 }
+
+const plainLink = { fit: 'CONTAIN', download: false, stripMetadata: false } as const;

@@ -5,14 +5,23 @@ import { DomainError } from '../errors.ts';
 import { eventTypes } from '../schema/event.ts';
 import { AccessResolver, ApiKeyResolver } from './access.resolver.ts';
 import { AssetResolver } from './asset.resolver.ts';
+import { AssetChangesResolver } from './asset-changes.resolver.ts';
 import { boundAnswer } from './bounded-answer.ts';
 import type { Context } from './context.ts';
-import { EventResolver, ImageReadyResolver } from './event.resolver.ts';
+import {
+  AssetsChangedResolver,
+  AssetsDeletedResolver,
+  EventResolver,
+  ImageReadyResolver,
+} from './event.resolver.ts';
 import { GenerationResolver, GenerationSettingsResolver } from './generation.resolver.ts';
+import { GenerationChangesResolver } from './generation-changes.resolver.ts';
+import { LibraryResolver } from './library.resolver.ts';
 import { giveWayOnLongLists } from './long-lists.ts';
 import { NodeResolver } from './node.resolver.ts';
 import { askOnePageAtATime } from './one-page-at-a-time.ts';
 import { ProjectResolver } from './project.resolver.ts';
+import { ProjectChangesResolver } from './project-changes.resolver.ts';
 import { requireDeclaredScopes } from './scopes.ts';
 import { ServerResolver } from './server.resolver.ts';
 import { UserResolver, ViewerResolver } from './viewer.resolver.ts';
@@ -43,12 +52,18 @@ export function buildSchema(): GraphQLSchema {
       resolvers: [
         AccessResolver,
         ApiKeyResolver,
+        AssetChangesResolver,
         AssetResolver,
+        AssetsChangedResolver,
+        AssetsDeletedResolver,
         EventResolver,
+        GenerationChangesResolver,
         GenerationResolver,
         GenerationSettingsResolver,
         ImageReadyResolver,
+        LibraryResolver,
         NodeResolver,
+        ProjectChangesResolver,
         ProjectResolver,
         ServerResolver,
         UserResolver,

@@ -30,7 +30,7 @@ import {
   GenerationStage,
   Priority,
 } from '../schema/generation.ts';
-import { GenerationSettings } from '../schema/generation-settings.ts';
+import { GenerationSettings, ImageSettings } from '../schema/generation-settings.ts';
 import { Model } from '../schema/model.ts';
 import { GenerationOrder } from '../schema/order.ts';
 import { Failure, Provenance, Timing } from '../schema/outcome.ts';
@@ -44,6 +44,9 @@ import { toGlobalId } from '../services/relay/global-id.ts';
 import { previewLimits } from '../services/subscriptions/limits.ts';
 import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
+
+/** The record, and what of the row belongs to it. */
+type SettingsRead = Settings & Pick<GenerationRow, 'sourceId' | 'strength'>;
 
 /** A row, and in an event the position of that event, which was read before the row. */
 type GenerationRead = GenerationRow & { readonly eventCursor?: string };
@@ -150,8 +153,18 @@ export class GenerationResolver {
   @FieldResolver(() => GenerationSettings, {
     description: 'Settings, complete: every default is filled in.',
   })
-  settings(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    return ctx.services.generations.settings(generation);
+  async settings(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
+    const { sourceId, strength } = generation;
+    return { ...(await ctx.services.generations.settings(generation)), sourceId, strength };
+  }
+
+  @FieldResolver(() => Generation, {
+    nullable: true,
+    description:
+      'The generation that it repeats; null where it repeats none, or that one is deleted.',
+  })
+  retryOf(@Root() { retryOfId }: GenerationRead, @Ctx() ctx: Context) {
+    return retryOfId && ctx.services.generations.load(ctx.viewer, retryOfId);
   }
 
   @FieldResolver(() => Priority, { description: "Order among the user's own waiting generations." })
@@ -249,5 +262,14 @@ export class GenerationSettingsResolver {
   @FieldResolver(() => Model, { description: 'Model that the images are generated with.' })
   model(@Root() settings: Settings, @Ctx() ctx: Context) {
     return ctx.services.models.named(settings.model);
+  }
+
+  @FieldResolver(() => ImageSettings, {
+    nullable: true,
+    description: 'Image that it starts from; null where it is made from text alone.',
+  })
+  async image(@Root() { sourceId, strength }: SettingsRead, @Ctx() ctx: Context) {
+    if (strength === null) return null;
+    return { asset: sourceId && (await ctx.services.assets.load(ctx.viewer, sourceId)), strength };
   }
 }

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Project as ProjectRow } from '../generated/prisma/client.ts';
 import { Usage } from '../schema/access.ts';
-import { AssetConnection, AssetFilter } from '../schema/asset.ts';
+import { Asset, AssetConnection, AssetFilter } from '../schema/asset.ts';
 import { PageArgs, PeriodArgs } from '../schema/connection.ts';
 import { GenerationConnection, GenerationFilter } from '../schema/generation.ts';
 import { AssetOrder, GenerationOrder, ProjectOrder } from '../schema/order.ts';
@@ -70,6 +70,14 @@ export class ProjectResolver {
   })
   isDefault(@Root() project: ProjectRow) {
     return project.defaultOf !== null;
+  }
+
+  @FieldResolver(() => Asset, {
+    nullable: true,
+    description: 'The asset that stands for it in lists.',
+  })
+  cover(@Root() { coverId }: ProjectRow, @Ctx() ctx: Context) {
+    return coverId && ctx.services.assets.load(ctx.viewer, coverId);
   }
 
   @FieldResolver(() => GenerationConnection, { description: 'Generations of this project.' })

@@ -1,10 +1,10 @@
 import 'reflect-metadata';
-import { Ctx, Query, Resolver } from 'type-graphql';
+import { Ctx, Mutation, Query, Resolver } from 'type-graphql';
 import { renditionFormats } from '../images/formats.ts';
 import { renditionWidths } from '../images/renditions.ts';
 import { Model } from '../schema/model.ts';
 import { Needs } from '../schema/scope.ts';
-import { Queue, Server } from '../schema/server.ts';
+import { PauseQueuePayload, Queue, ResumeQueuePayload, Server } from '../schema/server.ts';
 import type { Context } from './context.ts';
 
 @Resolver()
@@ -30,7 +30,29 @@ export class ServerResolver {
     nullable: true,
     description: 'Number of unfinished generations of all users.',
   })
-  async queue(@Ctx() ctx: Context) {
-    return { id: 'queue', ...(await ctx.services.queue.count()) };
+  queue(@Ctx() ctx: Context) {
+    return queueOf(ctx);
   }
+
+  @Needs('ADMIN')
+  @Mutation(() => PauseQueuePayload, {
+    nullable: true,
+    description: 'Starts nothing more: what runs ends, what waits waits, also over a restart.',
+  })
+  async pauseQueue(@Ctx() ctx: Context) {
+    await ctx.services.queue.setPaused(ctx, true);
+    return { queue: await queueOf(ctx) };
+  }
+
+  @Needs('ADMIN')
+  @Mutation(() => ResumeQueuePayload, { nullable: true, description: 'Ends the pause.' })
+  async resumeQueue(@Ctx() ctx: Context) {
+    await ctx.services.queue.setPaused(ctx, false);
+    return { queue: await queueOf(ctx) };
+  }
+}
+
+async function queueOf({ services: { queue } }: Context) {
+  const [counts, paused] = await Promise.all([queue.count(), queue.isPaused()]);
+  return { id: 'queue', ...counts, paused };
 }

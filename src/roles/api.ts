@@ -134,6 +134,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     keepSeconds: config.eventRetentionSeconds,
     keepEvents: config.maxEvents,
     keepAuditDays: config.auditRetentionDays,
+    ...{ storage, keepTrashDays: config.trashRetentionDays },
     onError: (error) => log.error({ err: error }, 'could not delete old events and audit entries'),
   });
   closing.push(() => retention.stop());

@@ -1,5 +1,14 @@
 import 'reflect-metadata';
-import { ArgsType, Field, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import {
+  ArgsType,
+  Field,
+  Float,
+  ID,
+  InputType,
+  Int,
+  ObjectType,
+  registerEnumType,
+} from 'type-graphql';
 import { AssetOrigin, AssetRole, GenerationKind, ImageFormat } from '../generated/prisma/enums.ts';
 import type { Sampler } from '../inference/request.ts';
 import { filterLength } from '../services/relay/limits.ts';
@@ -7,7 +16,7 @@ import { connectionOf } from './connection.ts';
 import { describe, enumOf } from './enumeration.ts';
 import { Node } from './node.ts';
 import { SamplerName } from './sampler.ts';
-import { Bytes, DateTime, Seed } from './scalars.ts';
+import { Bytes, DateTime, Seed, Url } from './scalars.ts';
 import { Needs } from './scope.ts';
 
 registerEnumType(ImageFormat, {
@@ -98,6 +107,12 @@ export class Asset extends Node {
   @Field(() => String, { nullable: true, description: 'Title given by a user.' })
   title!: string | null;
 
+  @Field(() => [String], { description: 'Tags, in the order in which they were added.' })
+  tags!: string[];
+
+  @Field(() => Boolean, { description: 'Whether the viewer has marked it.' })
+  isFavorite!: boolean;
+
   @Field(() => DateTime, {
     nullable: true,
     description: 'Time at which it was moved to the trash; null where it is not there.',
@@ -162,7 +177,7 @@ export class AssetFilter {
 
   @Field(() => String, {
     nullable: true,
-    description: `Text that the title or the prompt contains, in upper or lower case; at most ${filterLength} characters.`,
+    description: `Words of title, tags and prompt: all of them, in any order; "words in quotation marks" as a phrase; the last one may be the beginning of a word. At most ${filterLength} characters.`,
   })
   search?: string | null;
 
@@ -175,6 +190,33 @@ export class AssetFilter {
   @Field(() => SamplerName, { nullable: true, description: 'Generated with this sampler.' })
   sampler?: Sampler | null;
 
+  @Field(() => Boolean, { nullable: true, description: 'Marked as a favorite, or not.' })
+  favorite?: boolean | null;
+
+  @Field(() => [String], { nullable: true, description: 'Has all of these tags.' })
+  tagsAll?: string[] | null;
+
+  @Field(() => [String], { nullable: true, description: 'Has at least one of these tags.' })
+  tagsAny?: string[] | null;
+
+  @Field(() => Int, { nullable: true, description: 'At least so many pixels wide.' })
+  minWidth?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'At least so many pixels high.' })
+  minHeight?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Least ratio of width to height.' })
+  minRatio?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Greatest ratio of width to height.' })
+  maxRatio?: number | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'Global id of an asset: made from it, by image to image.',
+  })
+  derivedFrom?: string | null;
+
   @Field(() => DateTime, { nullable: true, description: 'Stored after this time.' })
   createdAfter?: Date | null;
 
@@ -186,4 +228,17 @@ export class AssetFilter {
     defaultValue: false,
   })
   trashed!: boolean;
+}
+
+@Needs('READ')
+@ObjectType({ simpleResolvers: true, description: 'A smaller image of an asset, for `srcset`.' })
+export class Rendition {
+  @Field(() => Url, { description: 'Signed URL of the file, as `Asset.url` gives it.' })
+  url!: string;
+
+  @Field(() => Int, { description: 'Width of the file in pixels.' })
+  width!: number;
+
+  @Field(() => Int, { description: 'Height of the file in pixels.' })
+  height!: number;
 }

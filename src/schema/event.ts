@@ -1,6 +1,7 @@
 import 'reflect-metadata';
-import { Field, Int, InterfaceType, ObjectType } from 'type-graphql';
+import { Field, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
 import type { Stage } from '../inference/request.ts';
+import { describe } from './enumeration.ts';
 import { GenerationStage } from './generation.ts';
 import { Failure } from './outcome.ts';
 import { Preview } from './preview.ts';
@@ -122,8 +123,55 @@ export class GenerationCanceled extends GenerationEvent {}
 })
 export class EventsReset extends Event {}
 
+@Needs('READ')
+@ObjectType({
+  implements: Event,
+  simpleResolvers: true,
+  description: 'Assets were tagged, marked, renamed, moved, trashed or restored.',
+})
+export class AssetsChanged extends Event {}
+
+@Needs('READ')
+@ObjectType({
+  implements: Event,
+  simpleResolvers: true,
+  description: 'Assets were deleted for good.',
+})
+export class AssetsDeleted extends Event {}
+
+/** What a subscription may be limited to; the state as it stands, and EventsReset, come in any case. */
+export const EventType = {
+  GENERATION_QUEUED: 'GenerationQueued',
+  GENERATION_STARTED: 'GenerationStarted',
+  GENERATION_PROGRESS: 'GenerationProgress',
+  GENERATION_IMAGE_READY: 'GenerationImageReady',
+  GENERATION_SUCCEEDED: 'GenerationSucceeded',
+  GENERATION_FAILED: 'GenerationFailed',
+  GENERATION_CANCELED: 'GenerationCanceled',
+  ASSETS_CHANGED: 'AssetsChanged',
+  ASSETS_DELETED: 'AssetsDeleted',
+} as const;
+export type EventType = (typeof EventType)[keyof typeof EventType];
+registerEnumType(EventType, {
+  name: 'EventType',
+  description: 'Type of an event that a subscription may be limited to.',
+  valuesConfig: describe({
+    GENERATION_QUEUED: 'GenerationQueued.',
+    GENERATION_STARTED: 'GenerationStarted.',
+    GENERATION_PROGRESS: 'GenerationProgress.',
+    GENERATION_IMAGE_READY: 'GenerationImageReady.',
+    GENERATION_SUCCEEDED: 'GenerationSucceeded.',
+    GENERATION_FAILED: 'GenerationFailed.',
+    GENERATION_CANCELED: 'GenerationCanceled.',
+    ASSETS_CHANGED: 'AssetsChanged.',
+    ASSETS_DELETED: 'AssetsDeleted.',
+  }),
+});
+
 /** All types of events. */
 export const eventTypes = [
+  AssetsChanged,
+  AssetsDeleted,
   EventsReset,
   GenerationCanceled,
   GenerationFailed,

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
-import { ObjectType } from 'type-graphql';
+import { Field, Float, ObjectType } from 'type-graphql';
 import { settingNames } from '../inference/request.ts';
+import { Asset } from './asset.ts';
 import { Needs } from './scope.ts';
 import { addSettingField, outputDescription } from './setting-fields.ts';
 
@@ -10,6 +11,19 @@ import { addSettingField, outputDescription } from './setting-fields.ts';
   description: 'The settings of a generation, complete: every default is filled in.',
 })
 export class GenerationSettings {}
+
+@Needs('READ')
+@ObjectType({ simpleResolvers: true, description: 'Image that a generation starts from.' })
+export class ImageSettings {
+  @Field(() => Asset, {
+    nullable: true,
+    description: 'The image; null once it was deleted for good.',
+  })
+  asset!: Asset | null;
+
+  @Field(() => Float, { description: 'Part of the denoising steps that is taken.' })
+  strength!: number;
+}
 
 // `model` is an object here, which the resolver finds by its name.
 for (const name of settingNames.filter((one) => one !== 'model')) {

@@ -98,7 +98,7 @@ export class GenerationFilter {
 
   @Field(() => String, {
     nullable: true,
-    description: `Text that the prompt contains, in upper or lower case; at most ${filterLength} characters.`,
+    description: `Words of the prompt: all of them, in any order; "words in quotation marks" as a phrase; the last one may be the beginning of a word. At most ${filterLength} characters.`,
   })
   search?: string | null;
 

@@ -34,18 +34,24 @@ registerEnumType(ProjectOrderField, {
   }),
 });
 
-export const GenerationOrderField = { CREATED_AT: 'createdAt' } as const;
+const relevanceText =
+  'How well it matches the search, which must be given; of the newest 1,000 matches.';
+
+export const GenerationOrderField = { CREATED_AT: 'createdAt', RELEVANCE: 'relevance' } as const;
 registerEnumType(GenerationOrderField, {
   name: 'GenerationOrderField',
   description: 'Field that generations are ordered by.',
-  valuesConfig: describe({ CREATED_AT: 'Time at which it was requested.' }),
+  valuesConfig: describe({
+    CREATED_AT: 'Time at which it was requested.',
+    RELEVANCE: relevanceText,
+  }),
 });
 
-export const AssetOrderField = { CREATED_AT: 'createdAt' } as const;
+export const AssetOrderField = { CREATED_AT: 'createdAt', RELEVANCE: 'relevance' } as const;
 registerEnumType(AssetOrderField, {
   name: 'AssetOrderField',
   description: 'Field that assets are ordered by.',
-  valuesConfig: describe({ CREATED_AT: 'Time of creation.' }),
+  valuesConfig: describe({ CREATED_AT: 'Time of creation.', RELEVANCE: relevanceText }),
 });
 
 @InputType({ description: 'Order of a list of projects.' })
@@ -63,7 +69,7 @@ export class GenerationOrder {
     description: 'Field to order by.',
     defaultValue: 'createdAt',
   })
-  field!: 'createdAt';
+  field!: 'createdAt' | 'relevance';
 
   @Field(() => Direction, byDirection)
   direction!: Direction;
@@ -72,7 +78,7 @@ export class GenerationOrder {
 @InputType({ description: 'Order of a list of assets.' })
 export class AssetOrder {
   @Field(() => AssetOrderField, { description: 'Field to order by.', defaultValue: 'createdAt' })
-  field!: 'createdAt';
+  field!: 'createdAt' | 'relevance';
 
   @Field(() => Direction, byDirection)
   direction!: Direction;

@@ -44,4 +44,23 @@ export class Queue {
 
   @Field(() => Int, { description: 'Number of generations with the status RUNNING.' })
   running!: number;
+
+  @Field(() => Boolean, {
+    description: 'Whether it is paused: what runs ends, what waits waits.',
+  })
+  paused!: boolean;
+}
+
+@Needs('ADMIN')
+@ObjectType({ simpleResolvers: true, description: 'Result of `pauseQueue`.' })
+export class PauseQueuePayload {
+  @Field(() => Queue, { description: 'The queue.' })
+  queue!: Queue;
+}
+
+@Needs('ADMIN')
+@ObjectType({ simpleResolvers: true, description: 'Result of `resumeQueue`.' })
+export class ResumeQueuePayload {
+  @Field(() => Queue, { description: 'The queue.' })
+  queue!: Queue;
 }

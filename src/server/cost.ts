@@ -172,7 +172,7 @@ const sizes: Readonly<Record<string, number>> = {
 /** Objects of a list without a length of its own, for example the images of a generation. */
 const usualLength = 8;
 /** Of those that are longer. */
-const lengths: Readonly<Record<string, number>> = { models: 50, sizes: 50 };
+const lengths: Readonly<Record<string, number>> = { models: 50, sizes: 50, parents: 2 };
 
 function lengthOf(field: GraphQLField<unknown, unknown>, node: FieldNode, variables: Variables) {
   const argument = (name: string) => {
@@ -212,6 +212,8 @@ const ownStatement: ReadonlySet<string> = new Set([
   'Viewer.limits',
   'Viewer.usage',
 ]);
+/** What is counted over a whole list, each for at most half a second. */
+const counts: ReadonlySet<string> = new Set(['assetFacets', 'assetTimeline', 'tags']);
 /** A search reads every text of the list: it takes as long as so many others. */
 const statementsOfSearch = 60;
 
@@ -234,6 +236,7 @@ function statementsOf(
 ): number {
   if (parent?.name === 'Mutation') return statementsOfMutation;
   if (parent?.name === 'Subscription') return statementsOfSubscription;
+  if (parent?.name === 'Query' && counts.has(node.name.value)) return statementsOfSearch;
   if (ownStatement.has(`${parent?.name}.${node.name.value}`)) return 1;
   if (!field || !isConnection(getNamedType(field.type))) return 0;
   // The page, and the count where it is asked for, in whatever fragment.

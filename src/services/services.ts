@@ -3,7 +3,7 @@ import type { Events } from '../events/events.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { ModelDescription } from '../inference/request.ts';
 import type { Storage } from '../storage/storage.ts';
-import { createAudit } from './access/audit.ts';
+import { type Actor, createAudit } from './access/audit.ts';
 import { createKeys } from './access/keys.ts';
 import { type Quotas, usedOf } from './access/quotas.ts';
 import { type Period, type UsageOf, usageOf } from './access/usage.ts';
@@ -12,14 +12,24 @@ import type { Viewer } from './access/viewer.ts';
 import { cancel } from './generations/cancel.ts';
 import { failureOf } from './generations/failure.ts';
 import { createLoad, createLoadSettings, find } from './generations/find.ts';
+import { createGenerationChanges } from './generations/generation-changes.ts';
 import { type GenerationList, page } from './generations/list.ts';
+import { isPaused, setPaused } from './generations/pause.ts';
+import { setPriority } from './generations/priority.ts';
 import { createQueue } from './generations/queue.ts';
 import { type GenerateInput, request } from './generations/request.ts';
+import { type RetryInput, retry } from './generations/retry.ts';
+import { settingsProblems } from './generations/settings.ts';
+import { refuse } from './input/problems.ts';
+import { createAssetChanges } from './library/asset-changes.ts';
+import { createAssetCounts } from './library/asset-counts.ts';
 import { createAssets } from './library/assets.ts';
 import type { LinkKeys } from './library/link-keys.ts';
 import { createLinks } from './library/links.ts';
 import { createModelList } from './library/models.ts';
 import { createNodes } from './library/nodes.ts';
+import { createPresets } from './library/presets.ts';
+import { createProjectChanges } from './library/project-changes.ts';
 import { createProjects } from './library/projects.ts';
 import { createRenditions } from './library/renditions.ts';
 import { startSubscriptions } from './subscriptions/subscriptions.ts';
@@ -77,6 +87,14 @@ export async function startServices(options: ServicesOptions) {
     defaultModel,
   });
   const loadGeneration = createLoad(client);
+  const changing = { client, events, storage };
+  const presets = createPresets({
+    client,
+    async check(settings) {
+      const models = { models: await listModels(), defaultModel };
+      refuse(settingsProblems({ prompt: '', ...settings }, models));
+    },
+  });
   return {
     generations: {
       /** Queues; with `waitSeconds` answers when it has ended, the time is up, or `signal` aborts. `onWait`: when it begins to wait. */
@@ -91,14 +109,24 @@ export async function startServices(options: ServicesOptions) {
       find: (viewer: Viewer, globalId: string) => find(client, viewer, globalId),
       page: (viewer: Viewer, list: GenerationList) => page(client, viewer, list),
       load: loadGeneration,
+      ...createGenerationChanges(changing),
+      retry: (viewer: Viewer, input: RetryInput) =>
+        retry({ client, events, quotas }, viewer, input),
+      setPriority: (viewer: Viewer, input: Parameters<typeof setPriority>[2]) =>
+        setPriority({ client, events }, viewer, input),
       settings: createLoadSettings(client),
       failure: failureOf,
     },
-    queue,
+    queue: {
+      ...queue,
+      isPaused: () => isPaused(client),
+      setPaused: (actor: Actor, paused: boolean) => setPaused({ client, events }, actor, paused),
+    },
     states: subscriptions.states,
     subscriptions,
-    projects,
-    assets,
+    projects: { ...projects, ...createProjectChanges(changing) },
+    assets: { ...assets, ...createAssetChanges(changing), ...createAssetCounts({ client }) },
+    presets,
     users,
     keys,
     audit: createAudit({ client }),
@@ -117,6 +145,7 @@ export async function startServices(options: ServicesOptions) {
       User: users.load,
       Model: async (_viewer, name) => models.find(name),
       ApiKey: keys.load,
+      Preset: presets.load,
     }),
     links: createLinks({ keys: options.linkKeys, hours: options.linkHours }),
     renditions: createRenditions({ client, storage }),

@@ -43,7 +43,7 @@ describe('an error', () => {
     ],
     [
       'a page that is too long',
-      () => ['{ assets(first: 201) { nodes { id } } }'],
+      () => ['{ assets(first: 1001) { nodes { id } } }'],
       'BAD_USER_INPUT',
     ],
     [
@@ -119,7 +119,7 @@ describe('an error', () => {
     [
       'too much at once',
       () => [
-        '{ projects(first: 200) { nodes { generations(first: 200) { nodes { id status progress } } } } }',
+        '{ projects(first: 200) { nodes { generations(first: 1000) { nodes { id status progress } } } } }',
       ],
       'QUERY_TOO_COMPLEX',
     ],

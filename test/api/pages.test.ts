@@ -93,7 +93,7 @@ describe('a page', () => {
     const first = (await server.gql(list, { first: 1, ref: '03' })).generations;
     const after = first.pageInfo.endCursor;
     const queries = await loggingQueries(() => server.gql(list, { first: 1, after, ref: '03' }));
-    const page = queries.find(({ text }) => /FROM "public"\."Generation"/.test(text))!;
+    const page = queries.find(({ text }) => /FROM "Generation" r/.test(text))!;
     const { client } = server.app.database;
     const rows = await client.$transaction(async (tx) => {
       // Three rows are read whole by any sane planner: of many, it would take the index.
@@ -105,7 +105,7 @@ describe('a page', () => {
     });
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
     expect(plan).toMatch(/Index (Only )?Scan/);
-    expect(plan).toMatch(/Index Cond:.*"createdAt" <=/);
+    expect(plan).toMatch(/Index Cond:.*ROW\("createdAt", id\) </);
     expect(plan).not.toMatch(/Offset/i);
     const offset = /OFFSET \$(\d+)/.exec(page.text)?.[1];
     if (offset) expect(Number(page.values[Number(offset) - 1])).toBe(0);

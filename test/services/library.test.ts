@@ -85,7 +85,7 @@ test('lists assets by what they were generated with', async () => {
   };
   expect(await madeBy({})).toEqual(['blue', 'red']);
   expect(await madeBy({ search: 'RED' })).toEqual(['red']);
-  expect(await madeBy({ search: '0%' })).toEqual(['red']);
+  expect(await madeBy({ search: '100%' })).toEqual(['red']);
   expect(await madeBy({ search: '_' })).toEqual([]);
   expect(await madeBy({ sampler: 'DMD' })).toEqual(['blue']);
   expect(await madeBy({ seed: 6 })).toEqual(['blue']);

@@ -115,7 +115,7 @@ test('refuses sizes and cursors that are not valid for the list', async () => {
   const { edges } = await page(viewer, {});
   const cursor = edges[0]!.cursor;
   const refusals: [PageArgs, string, ProjectOrder?][] = [
-    [{ first: 201 }, 'BAD_USER_INPUT'],
+    [{ first: 1001 }, 'BAD_USER_INPUT'],
     [{ first: -1 }, 'BAD_USER_INPUT'],
     [{ last: 1.5 }, 'BAD_USER_INPUT'],
     [{ first: 1, last: 1 }, 'BAD_USER_INPUT'],

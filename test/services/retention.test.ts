@@ -6,7 +6,16 @@ import {
   clearOldEvents,
   startRetention,
 } from '../../src/services/maintenance/retention.ts';
+import { emptyTrash } from '../../src/services/maintenance/trash.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
+
+/** Files that were deleted. */
+const deletedFiles: string[] = [];
+const storage = {
+  delete: async (key: string) => void deletedFiles.push(key),
+  async *list() {},
+} as unknown as Storage;
 
 const day = 86_400;
 let database: TestDatabase;
@@ -47,6 +56,7 @@ describe('the retention of the event log', () => {
       client,
       keepSeconds: day,
       keepEvents: 1_000_000,
+      ...{ storage, keepTrashDays: 30 },
       keepAuditDays: 365,
       onError: (error) => expect.unreachable(String(error)),
     });
@@ -72,5 +82,30 @@ describe('the retention of the event log', () => {
     expect(await clearOldEvents(database.client, day)).toBe(3);
     expect(await numbersFrom(3, ownerId)).toEqual([4]);
     expect(await numbersFrom(1, ownerId)).toBeUndefined();
+  });
+});
+
+describe('the trash', () => {
+  it('is emptied of what is in it for long: files, images, generations, projects', async () => {
+    const { client } = database;
+    const { id: ownerId } = await client.user.create({ data: { name: randomUUID() } });
+    const old = { trashedAt: new Date(Date.now() - 31 * day * 1000) };
+    const project = await client.project.create({ data: { ownerId, name: 'old', ...old } });
+    const kept = await client.project.create({ data: { ownerId, name: 'kept' } });
+    const asset = (projectId: string, storageKey: string, trashedAt: Date | null) =>
+      client.asset.create({
+        data: {
+          ...{ ownerId, projectId, storageKey, trashedAt, width: 1, height: 1, format: 'PNG' },
+          ...{ bytes: 1, sha256: '', placeholder: '' },
+        },
+      });
+    await asset(project.id, 'old', old.trashedAt);
+    await asset(kept.id, 'recent', new Date());
+    await asset(kept.id, 'in use', null);
+    expect(await emptyTrash({ client, storage }, new Date(Date.now() - 30 * day * 1000))).toBe(1);
+    expect(deletedFiles).toEqual(['old']);
+    const left = await client.asset.findMany({ where: { ownerId }, orderBy: { createdAt: 'asc' } });
+    expect(left.map(({ storageKey }) => storageKey)).toEqual(['recent', 'in use']);
+    expect(await client.project.findMany({ where: { ownerId } })).toMatchObject([{ name: 'kept' }]);
   });
 });

@@ -15,6 +15,11 @@ export const auditActions = [
   'user.remove',
   'links.rotate',
   'sign-in.fail',
+  'assets.delete',
+  'generations.delete',
+  'project.delete',
+  'queue.pause',
+  'queue.resume',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

@@ -8,6 +8,8 @@ export const loggedTypes = [
   'GenerationSucceeded',
   'GenerationFailed',
   'GenerationCanceled',
+  'AssetsChanged',
+  'AssetsDeleted',
 ] as const;
 export type LoggedType = (typeof loggedTypes)[number];
 

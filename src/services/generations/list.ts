@@ -2,30 +2,32 @@ import type {
   Generation,
   GenerationKind,
   GenerationStatus,
-  Prisma,
   PrismaClient,
 } from '../../generated/prisma/client.ts';
+import { Prisma } from '../../generated/prisma/client.ts';
 import { limits } from '../../inference/request.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
-import { escapeLike, filterProblems } from '../input/text.ts';
+import { searchQuery } from '../input/search.ts';
+import { filterProblems } from '../input/text.ts';
 import { idProblems, requireRowId } from '../relay/global-id.ts';
 import { filterLength } from '../relay/limits.ts';
+import { type Connection, type PageArgs, pageProblems } from '../relay/pagination.ts';
 import {
-  type Connection,
-  type Order,
-  type PageArgs,
-  pageProblems,
-  paginate,
-} from '../relay/pagination.ts';
-import { withoutSettings } from './find.ts';
+  allOf,
+  type ListOrder,
+  matches,
+  relevanceProblems,
+  type SqlList,
+  sqlPage,
+} from '../relay/sql-list.ts';
 
 export type GenerationFilter = {
   readonly status?: readonly GenerationStatus[] | null;
   readonly kind?: readonly GenerationKind[] | null;
   readonly model?: string | null;
-  /** Words of the prompt. */
+  /** See `searchQuery`; of the prompt. */
   readonly search?: string | null;
   readonly seed?: number | null;
   readonly clientReference?: string | null;
@@ -33,7 +35,7 @@ export type GenerationFilter = {
   readonly createdBefore?: Date | null;
   readonly trashed?: boolean | null;
 };
-export type GenerationOrder = Order<'createdAt'>;
+export type GenerationOrder = ListOrder;
 
 export type GenerationList = {
   /** Global id; null for all that is the viewer's. */
@@ -50,38 +52,58 @@ export function page(
 ): Promise<Connection<Generation>> {
   refuse([
     ...pageProblems(args, order),
+    ...relevanceProblems(order, filter.search),
     ...idProblems('Project', projectId, ['projectId']),
     ...filterProblems(filter, ['search', 'model', 'clientReference'], filterLength),
     ...numberProblems(['filter', 'seed'], filter.seed, limits.seed),
   ]);
-  const where = ownedBy(viewer, projectId, filter);
-  return paginate<GenerationOrder['field'], Generation, Prisma.GenerationWhereInput>(args, {
-    order,
-    find: ({ where: place, orderBy, take }) =>
-      withoutSettings(client, { where: { AND: [where, ...place] }, orderBy, take }),
-    count: () => client.generation.count({ where }),
-  });
+  const list = generationList(viewer, projectId, filter);
+  return withNothingLong(sqlPage<Generation>(client, list, { order, args }));
 }
 
-function ownedBy(
+/** Two prompts may have 16,000 characters, and most lists show none of them: see `createLoadSettings`. */
+async function withNothingLong(
+  page: Promise<Connection<Generation>>,
+): Promise<Connection<Generation>> {
+  const { edges, nodes, ...rest } = await page;
+  const short = (row: Generation): Generation => ({ ...row, settings: null, prompt: '' });
+  return {
+    ...rest,
+    nodes: nodes.map(short),
+    edges: edges.map(({ cursor, node }) => ({ cursor, node: short(node) })),
+  };
+}
+
+const columns = [
+  ...['id', 'ownerId', 'projectId', 'kind', 'status', 'model', 'sampler', 'seed', 'width'],
+  ...['height', 'steps', 'count', 'priority', 'clientReference', 'idempotencyKey', 'inputSha256'],
+  ...['apiKeyId', 'createdAt', 'startedAt', 'finishedAt', 'trashedAt', 'stage', 'finishedSteps'],
+  ...['attempts', 'runnerId', 'leaseUntil', 'failureCode', 'failureMessage', 'provenance'],
+  ...['timings', 'sourceId', 'strength', 'retryOfId'],
+];
+
+function generationList(
   viewer: Viewer,
   projectId: string | null,
   filter: GenerationFilter,
-): Prisma.GenerationWhereInput {
-  const { status, kind, search, createdAfter, createdBefore } = filter;
-  return {
-    ownerId: viewer.id,
-    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId) }),
-    trashedAt: filter.trashed ? { not: null } : null,
-    ...(status ? { status: { in: [...status] } } : {}),
-    ...(kind ? { kind: { in: [...kind] } } : {}),
-    ...(filter.model == null ? {} : { model: filter.model }),
-    ...(filter.seed == null ? {} : { seed: filter.seed }),
-    ...(filter.clientReference == null ? {} : { clientReference: filter.clientReference }),
-    ...(search ? { prompt: { contains: escapeLike(search), mode: 'insensitive' } } : {}),
-    createdAt: {
-      ...(createdAfter ? { gt: createdAfter } : {}),
-      ...(createdBefore ? { lt: createdBefore } : {}),
-    },
-  };
+): SqlList {
+  const { status, kind, search, model, seed, clientReference, createdAfter, createdBefore } =
+    filter;
+  const query = search ? searchQuery(search) : null;
+  const where = allOf([
+    Prisma.sql`r."ownerId" = ${viewer.id}::uuid`,
+    projectId === null
+      ? null
+      : Prisma.sql`r."projectId" = ${requireRowId('Project', projectId)}::uuid`,
+    filter.trashed ? Prisma.sql`r."trashedAt" IS NOT NULL` : Prisma.sql`r."trashedAt" IS NULL`,
+    status ? Prisma.sql`r."status" = ANY(${[...status]}::text[]::"GenerationStatus"[])` : null,
+    kind ? Prisma.sql`r."kind" = ANY(${[...kind]}::text[]::"GenerationKind"[])` : null,
+    model == null ? null : Prisma.sql`r."model" = ${model}`,
+    seed == null ? null : Prisma.sql`r."seed" = ${seed}::bigint`,
+    clientReference == null ? null : Prisma.sql`r."clientReference" = ${clientReference}`,
+    search ? matches(query) : null,
+    createdAfter ? Prisma.sql`r."createdAt" > ${createdAfter}::timestamptz` : null,
+    createdBefore ? Prisma.sql`r."createdAt" < ${createdBefore}::timestamptz` : null,
+  ]);
+  return { table: 'Generation', columns, where, query };
 }

@@ -11,6 +11,7 @@ import { nameProblems, referenceProblems } from '../input/text.ts';
 import { rowIdOf } from '../relay/global-id.ts';
 import { generateLimits } from './limits.ts';
 import { completeSettings, type Models, settingsProblems } from './settings.ts';
+import { type ImageInput, imageProblems, sourceOf } from './source.ts';
 import { columnsOf } from './stored-settings.ts';
 import { subjectOf } from './transition.ts';
 
@@ -18,7 +19,8 @@ export const priorities = ['LOW', 'NORMAL', 'HIGH'] as const;
 export type Priority = (typeof priorities)[number];
 
 export type GenerateInput = {
-  readonly settings: AskedSettings;
+  /** With an image: image to image. */
+  readonly settings: AskedSettings & { readonly image?: ImageInput | null };
   /** Global id; the viewer's default project where left out. */
   readonly projectId?: string | null;
   readonly idempotencyKey?: string | null;
@@ -51,7 +53,11 @@ export async function request(
   const { settings, idempotencyKey: key = null } = input;
   const models = await modelsFor(deps, settings);
   const project = projectOf(viewer, input.projectId);
-  const problems = [...settingsProblems(settings, models), ...problemsBeside(input)];
+  const problems = [
+    ...settingsProblems(settings, models),
+    ...imageProblems(settings.image, settings.steps),
+    ...problemsBeside(input),
+  ];
   // What was accepted once is answered again, also where its model or its project is gone by now.
   const isKeyUsable = key !== null && !problems.some(({ path }) => path[0] === 'idempotencyKey');
   if (problems.length > 0 && !isKeyUsable) {
@@ -67,10 +73,12 @@ export async function request(
     }
     refuse([...problems, ...(await projectProblems(tx, viewer, project))]);
     const columns = columnsOf(completeSettings(settings, models));
+    const made = settings.image ? await startsFrom(tx, viewer, settings.image, columns.steps) : {};
     await checkQuotas(tx, deps.quotas, { ownerId: viewer.id, count: columns.count });
     const generation = await tx.generation.create({
       data: {
         ...columns,
+        ...made,
         ownerId: viewer.id,
         apiKeyId: keyIdOf(viewer),
         projectId: project.id ?? '',
@@ -84,6 +92,19 @@ export async function request(
     publish('runners', { type: 'queued' });
     return { generation, replayed: false };
   });
+}
+
+/** Columns of image to image. @throws BadInput */
+async function startsFrom(
+  tx: Prisma.TransactionClient,
+  viewer: Viewer,
+  image: ImageInput,
+  steps: number,
+) {
+  refuse(imageProblems(image, steps));
+  const source = await sourceOf(tx, viewer, image);
+  if (!('id' in source)) throw new BadInput(source);
+  return { kind: 'IMAGE_TO_IMAGE', sourceId: source.id, strength: image.strength } as const;
 }
 
 /** The one that is asked for, where there is one. */
@@ -110,11 +131,11 @@ function problemsBeside(input: GenerateInput): Mismatch[] {
  * the first one's row. The counter of events in this row is raised by the same transaction, so no further row is
  * locked.
  */
-async function lockOwner(tx: Prisma.TransactionClient, ownerId: string): Promise<void> {
+export async function lockOwner(tx: Prisma.TransactionClient, ownerId: string): Promise<void> {
   await tx.$executeRaw`SELECT 1 FROM "User" WHERE "id" = ${ownerId}::uuid FOR NO KEY UPDATE`;
 }
 
-async function findByKey(
+export async function findByKey(
   tx: Prisma.TransactionClient,
   ownerId: string,
   idempotencyKey: string | null,
@@ -125,7 +146,7 @@ async function findByKey(
   });
 }
 
-function idempotencyConflict(key: string): BadInput {
+export function idempotencyConflict(key: string): BadInput {
   return new BadInput({
     path: ['idempotencyKey'],
     code: 'IDEMPOTENCY_CONFLICT',

@@ -1,42 +1,13 @@
-import type {
-  Asset,
-  AssetOrigin,
-  AssetRole,
-  GenerationKind,
-  Prisma,
-  PrismaClient,
-} from '../../generated/prisma/client.ts';
-import { limits } from '../../inference/request.ts';
+import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { numberProblems } from '../input/number.ts';
 import { refuse } from '../input/problems.ts';
-import { escapeLike, filterProblems } from '../input/text.ts';
-import { idProblems, requireRowId, rowIdOf } from '../relay/global-id.ts';
-import { filterLength } from '../relay/limits.ts';
-import {
-  type Connection,
-  type Order,
-  type PageArgs,
-  pageProblems,
-  paginate,
-} from '../relay/pagination.ts';
+import { rowIdOf, toGlobalId } from '../relay/global-id.ts';
+import { type Connection, type PageArgs, pageProblems, writeCursor } from '../relay/pagination.ts';
 import { byId, rowLoader } from '../relay/row-loader.ts';
+import { type ListOrder, relevanceProblems, sqlPage } from '../relay/sql-list.ts';
+import { type AssetFilter, assetFilterProblems, assetList } from './asset-filter.ts';
 
-export type AssetFilter = {
-  readonly origin?: AssetOrigin | null;
-  /** IMAGE where left out: lists contain no masks unless they ask for them. */
-  readonly role?: AssetRole | null;
-  readonly kind?: readonly GenerationKind[] | null;
-  /** Words of the title or of the prompt. */
-  readonly search?: string | null;
-  readonly seed?: number | null;
-  readonly model?: string | null;
-  readonly sampler?: string | null;
-  readonly createdAfter?: Date | null;
-  readonly createdBefore?: Date | null;
-  readonly trashed?: boolean | null;
-};
-export type AssetOrder = Order<'createdAt'>;
+export type AssetOrder = ListOrder;
 
 export type Assets = {
   /** Null where it does not exist or is not the viewer's. */
@@ -50,6 +21,12 @@ export type Assets = {
   load(viewer: Viewer, rowId: string): Promise<Asset | null>;
   /** The finished images of a generation, by index. */
   ofGeneration(viewer: Viewer, generationRowId: string): Promise<Asset[]>;
+  /** What an asset was made from, as far as it is still there. */
+  parents(viewer: Viewer, asset: Asset): Promise<Asset[]>;
+  /** What was made from it, newest first, those in the trash left out. */
+  children(viewer: Viewer, asset: Asset, args: PageArgs): Promise<Connection<Asset>>;
+  /** Its position in a list of this order. @throws BadInput for an order that depends on a search */
+  cursor(asset: Asset, order: AssetOrder): string;
 };
 
 export function createAssets({ client }: { client: PrismaClient }): Assets {
@@ -66,66 +43,53 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
     for (const row of rows) images.get(row.generationId ?? '')?.push(row);
     return images;
   }, []);
+  /** By the generation that was made from it. */
+  const loadSource = rowLoader<Asset | null>(async (ids) => {
+    const rows = await client.generation.findMany({
+      where: { id: { in: [...ids] } },
+      select: { id: true, source: true },
+    });
+    return new Map(rows.map(({ id, source }) => [id, source]));
+  }, null);
+
+  const page: Assets['page'] = async (viewer, { projectId, filter, order, args }) => {
+    refuse([
+      ...pageProblems(args, order),
+      ...assetFilterProblems(filter, projectId),
+      ...relevanceProblems(order, filter.search),
+    ]);
+    return sqlPage<Asset>(client, assetList(viewer, projectId, filter), { order, args });
+  };
+  const load: Assets['load'] = async (viewer, rowId) => {
+    const asset = await loadRow(rowId);
+    return asset?.ownerId === viewer.id ? asset : null;
+  };
   return {
+    page,
+    load,
     async find(viewer, globalId) {
       const id = rowIdOf('Asset', globalId);
       return id === null ? null : client.asset.findUnique({ where: { id, ownerId: viewer.id } });
-    },
-    async page(viewer, { projectId, filter, order, args }) {
-      refuse([
-        ...pageProblems(args, order),
-        ...idProblems('Project', projectId, ['projectId']),
-        ...filterProblems(filter, ['search', 'model', 'sampler'], filterLength),
-        ...numberProblems(['filter', 'seed'], filter.seed, limits.seed),
-      ]);
-      const where = ownedBy(viewer, projectId, filter);
-      return paginate<AssetOrder['field'], Asset, Prisma.AssetWhereInput>(args, {
-        order,
-        find: ({ where: place, orderBy, take }) =>
-          client.asset.findMany({ where: { AND: [where, ...place] }, orderBy, take }),
-        count: () => client.asset.count({ where }),
-      });
-    },
-    async load(viewer, rowId) {
-      const asset = await loadRow(rowId);
-      return asset?.ownerId === viewer.id ? asset : null;
     },
     async ofGeneration(viewer, generationRowId) {
       const images = await loadImages(generationRowId);
       return images.filter(({ ownerId }) => ownerId === viewer.id);
     },
-  };
-}
-
-function ownedBy(
-  viewer: Viewer,
-  projectId: string | null,
-  filter: AssetFilter,
-): Prisma.AssetWhereInput {
-  const { search, createdAfter, createdBefore } = filter;
-  const words = { contains: escapeLike(search ?? ''), mode: 'insensitive' as const };
-  return {
-    ownerId: viewer.id,
-    ...(projectId === null ? {} : { projectId: requireRowId('Project', projectId) }),
-    trashedAt: filter.trashed ? { not: null } : null,
-    role: filter.role ?? 'IMAGE',
-    ...(filter.origin ? { origin: filter.origin } : {}),
-    ...(filter.seed == null ? {} : { seed: filter.seed }),
-    createdAt: {
-      ...(createdAfter ? { gt: createdAfter } : {}),
-      ...(createdBefore ? { lt: createdBefore } : {}),
+    async parents(viewer, { generationId }) {
+      const source = generationId === null ? null : await loadSource(generationId);
+      return source?.ownerId === viewer.id ? [source] : [];
     },
-    generation: madeWith(filter),
-    ...(search ? { OR: [{ title: words }, { generation: { prompt: words } }] } : {}),
-  };
-}
-
-/** Undefined where the filter has no such condition: assets without a generation (uploads) pass then. */
-function madeWith({ kind, model, sampler }: AssetFilter): Prisma.GenerationWhereInput | undefined {
-  if (!kind && model == null && sampler == null) return undefined;
-  return {
-    ...(kind ? { kind: { in: [...kind] } } : {}),
-    ...(model == null ? {} : { model }),
-    ...(sampler == null ? {} : { sampler }),
+    children(viewer, { id }, args) {
+      const filter = { derivedFrom: toGlobalId('Asset', id) };
+      const order = { field: 'createdAt', direction: 'DESC' } as const;
+      return page(viewer, { projectId: null, filter, order, args });
+    },
+    cursor(asset, order) {
+      const { field, direction } = order;
+      if (field === 'createdAt') return writeCursor({ field, direction }, asset);
+      const expected = 'CREATED_AT: the place in an order by relevance depends on the search';
+      refuse([{ path: ['orderBy', 'field'], expected, got: 'RELEVANCE' }]);
+      return '';
+    },
   };
 }

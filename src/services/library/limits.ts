@@ -18,3 +18,13 @@ export const renditionLimits = {
   /** That wait to be made. */
   waiting: 500,
 } as const;
+
+/** Of what users write on assets; lengths in characters (UTF-16 code units). */
+export const assetLimits = {
+  title: { min: 1, max: 200 },
+  tag: { min: 1, max: 100 },
+  /** Of one asset. */
+  tags: { max: 50 },
+} as const;
+
+export const presetLimits = { name: { min: 1, max: 200 }, perUser: 500 } as const;

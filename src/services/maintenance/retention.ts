@@ -1,4 +1,6 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { emptyTrash } from './trash.ts';
 
 /** Time between two deletions. */
 const everyMs = 3_600_000;
@@ -11,10 +13,13 @@ type Options = {
   readonly keepEvents: number;
   /** Audit entries older than this are deleted. */
   readonly keepAuditDays: number;
+  readonly storage: Storage;
+  /** What has been in the trash for longer is deleted for good, files too. */
+  readonly keepTrashDays: number;
   readonly onError: (error: unknown) => void;
 };
 
-/** Deletes old events and audit entries, now and every hour, until it is stopped. */
+/** Deletes old events, audit entries and what is long in the trash, now and every hour, until it is stopped. */
 export function startRetention(options: Options): { stop(): Promise<void> } {
   const { client, keepSeconds, keepEvents, keepAuditDays, onError } = options;
   let running: Promise<unknown> = Promise.resolve();
@@ -23,6 +28,7 @@ export function startRetention(options: Options): { stop(): Promise<void> } {
       .then(() => clearOldEvents(client, keepSeconds))
       .then(() => clearEventsBeyond(client, keepEvents))
       .then(() => clearOldAudit(client, keepAuditDays))
+      .then(() => emptyTrash(options, daysAgo(options.keepTrashDays)))
       .catch(onError);
   };
   const timer = setInterval(clear, everyMs);
@@ -60,7 +66,11 @@ export function clearEventsBeyond(client: PrismaClient, keepEvents: number): Pro
 
 /** Gives how many there were. */
 export async function clearOldAudit(client: PrismaClient, keepDays: number): Promise<number> {
-  const before = new Date(Date.now() - keepDays * 24 * 60 * 60 * 1000);
+  const before = daysAgo(keepDays);
   const { count } = await client.auditEntry.deleteMany({ where: { createdAt: { lt: before } } });
   return count;
+}
+
+function daysAgo(days: number): Date {
+  return new Date(Date.now() - days * 24 * 60 * 60 * 1000);
 }

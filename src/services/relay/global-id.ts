@@ -1,7 +1,15 @@
 import { clipped, DomainError, type Mismatch } from '../../errors.ts';
 
 /** What `node` can find, by the names of their GraphQL types. */
-export const nodeTypes = ['Project', 'Generation', 'Asset', 'User', 'Model', 'ApiKey'] as const;
+export const nodeTypes = [
+  'Project',
+  'Generation',
+  'Asset',
+  'User',
+  'Model',
+  'ApiKey',
+  'Preset',
+] as const;
 export type NodeType = (typeof nodeTypes)[number];
 
 /** "Not yours" and "not there" are one answer. */

@@ -39,10 +39,17 @@ export type Order<Field extends string> = {
 type Key = Date | string;
 type Position = { readonly value: Key; readonly id: string };
 
+/** Rows whose (column of the order, id) is above or below a position. */
+export type Bound = Position & { readonly than: '>' | '<' };
+
 /** What goes into `findMany`, beside the list's own filter. */
 export type Keyset<Where> = {
   /** Bounds of the page, as conditions that all hold. */
   readonly where: Where[];
+  /** The same for a list that is written in SQL: beyond each of these positions in the order. */
+  readonly bounds: readonly Bound[];
+  /** Of both columns of the order. */
+  readonly direction: Direction;
   readonly orderBy: Record<string, 'asc' | 'desc'>[];
   readonly take: number;
 };
@@ -72,6 +79,11 @@ export async function paginate<
   const after = readCursor(args.after, order);
   const before = readCursor(args.before, order);
   const found = await list.find({
+    bounds: [
+      ...(after ? [boundOf(order.direction, after)] : []),
+      ...(before ? [boundOf(opposite(order.direction), before)] : []),
+    ],
+    direction,
     where: [
       ...(after ? [beyond<Where>(order.field, order.direction, after)] : []),
       ...(before ? [beyond<Where>(order.field, opposite(order.direction), before)] : []),
@@ -142,6 +154,10 @@ function beyond<Where>(field: string, direction: Direction, { value, id }: Posit
   return condition as Where; // `paginate` has checked that the rows have such a field.
 }
 
+function boundOf(direction: Direction, position: Position): Bound {
+  return { ...position, than: direction === 'ASC' ? '>' : '<' };
+}
+
 const cursorShape = z.tuple([
   z.string(),
   z.enum(['ASC', 'DESC']),
@@ -150,7 +166,8 @@ const cursorShape = z.tuple([
   z.string().refine(isUuid),
 ]);
 
-function writeCursor<Field extends string>(
+/** The position of a row in a list of this order. */
+export function writeCursor<Field extends string>(
   { field, direction }: Order<Field>,
   row: { readonly id: string } & Readonly<Record<Field, Key>>,
 ): string {

@@ -25,7 +25,8 @@ export function claimNext(claimant: Claimant): Promise<Generation | null> {
       WITH waiting AS (${waitingInOrder}),
       next AS (
         SELECT g."id" FROM waiting JOIN "Generation" g ON g."id" = waiting."id"
-        WHERE g."status" = 'QUEUED' AND waiting."running" < ${maxRunningPerUser}
+        WHERE g."status" = 'QUEUED' AND NOT EXISTS (SELECT 1 FROM "Installation" WHERE "pausedAt" IS NOT NULL)
+          AND waiting."running" < ${maxRunningPerUser}
         ORDER BY waiting."position" LIMIT 1
         FOR UPDATE OF g SKIP LOCKED
       )

@@ -4,6 +4,7 @@ import {
   createPreviewDemand,
   type Generate,
   type PreviewDemand,
+  type SourceImage,
   type Stage,
   setPreviewDemand,
 } from '../../inference/request.ts';
@@ -11,6 +12,7 @@ import { imageRequestOf } from '../generations/stored-settings.ts';
 import type { PreviewLeases } from './preview-leases.ts';
 import { createRunProgress, type RunProgress } from './progress.ts';
 import { type FinishedImage, folderOf, type SaveDeps, saveImage, type Timings } from './save.ts';
+import { sourceImageOf } from './source-image.ts';
 import { createStoredProgress } from './stored-progress.ts';
 
 export type DrawDeps = SaveDeps & {
@@ -72,11 +74,12 @@ type Run = {
 
 async function drawImages(deps: DrawDeps, generation: Generation, run: Run): Promise<void> {
   const { stop, ready } = run;
+  const source = await sourceImageOf(deps, generation);
   const demand = createPreviewDemand();
   const renew = () => setPreviewDemand(demand, deps.previews.everyMsFor(generation));
   const leave = deps.previews.onChange(renew);
   renew();
-  const images = createImages(deps, generation, run, demand);
+  const images = createImages(deps, generation, run, { demand, source });
   const indexes = Array.from({ length: generation.count }, (_, index) => index);
   const missing = indexes.filter((index) => !ready.has(index));
   const drawing = missing.map(async (index) => {
@@ -98,7 +101,7 @@ function createImages(
   deps: DrawDeps,
   generation: Generation,
   { stop: { signal }, progress, ready }: Run,
-  demand: PreviewDemand,
+  { demand, source }: { demand: PreviewDemand; source: SourceImage | null },
 ) {
   const stored = createStoredProgress(deps, generation, progress);
   const milliseconds = new Map<Stage, number>(
@@ -127,7 +130,7 @@ function createImages(
   };
   return {
     async draw(index: number): Promise<void> {
-      const request = imageRequestOf(generation, index);
+      const request = { ...imageRequestOf(generation, index), source };
       for await (const event of deps.generate(request, { signal, demand })) {
         if (signal.aborted) return;
         switch (event.type) {

@@ -102,6 +102,8 @@ function commit(
   file: StoredFile,
 ): Promise<boolean> {
   const subject = subjectOf(generation);
+  const { kind, model, sampler } = generation;
+  const ofGeneration = { kind, model, sampler };
   const at = new Date(); // One for both: the last image is not newer than the end of its generation.
   return change(deps, async ({ tx, record }) => {
     const { count } = await tx.generation.updateMany({
@@ -116,7 +118,7 @@ function commit(
     });
     if (count === 0) return false;
     const { id: assetId } = await tx.asset.create({
-      data: { ...subject, ...file, index, seed: request.seed, createdAt: at },
+      data: { ...subject, ...file, ...ofGeneration, index, seed: request.seed, createdAt: at },
       select: { id: true },
     });
     record({ ...subject, type: 'GenerationImageReady', assetId });

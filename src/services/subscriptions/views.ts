@@ -37,6 +37,10 @@ export type ProgressView = OfGeneration<'GenerationProgress'> & {
   readonly previews: readonly PreviewView[];
 };
 export type ImageReadyView = OfGeneration<'GenerationImageReady'> & { readonly assetId: string };
+/** Row ids, also of those that are deleted by now. */
+export type AssetsView = Base<'AssetsChanged' | 'AssetsDeleted'> & {
+  readonly assetIds: readonly string[];
+};
 export type FailedView = OfGeneration<'GenerationFailed'> & { readonly failure: FailureView };
 
 /** An event as its viewer gets it. The resolvers add the rows that it names. */
@@ -48,6 +52,7 @@ export type EventView =
   | OfGeneration<'GenerationSucceeded'>
   | FailedView
   | OfGeneration<'GenerationCanceled'>
+  | AssetsView
   | Base<'EventsReset'>;
 
 /** What one viewer selects of the events. */
@@ -146,10 +151,8 @@ type Queued = (generationId: string) => Promise<{
   position: number;
   estimatedStartAt: Date | null;
 }>;
-type LoggedView = (
-  event: Event,
-  queued: Queued,
-) => { type: LoggedType } | null | Promise<{ type: LoggedType } | null>;
+type LoggedView = (event: Event, queued: Queued) => LoggedBody | null | Promise<LoggedBody | null>;
+type LoggedBody = { readonly type: LoggedType } & Readonly<Record<string, unknown>>;
 
 /** For each type of the log: what it says beside its generation and time. Null where the entry is not whole. */
 const logged = {
@@ -164,11 +167,21 @@ const logged = {
     failure: failureOf(failedRow(payload)),
   }),
   GenerationCanceled: ofGeneration('GenerationCanceled'),
+  AssetsChanged: ofAssets('AssetsChanged'),
+  AssetsDeleted: ofAssets('AssetsDeleted'),
 } satisfies Record<LoggedType, LoggedView>;
 
 /** Of an event that says nothing but its generation. */
 function ofGeneration(type: LoggedType): LoggedView {
   return ({ generationId }) => (generationId === null ? null : { type });
+}
+
+/** Of an event that says which assets. */
+function ofAssets(type: 'AssetsChanged' | 'AssetsDeleted'): LoggedView {
+  return ({ payload }) => {
+    const { assetIds } = Object(payload);
+    return Array.isArray(assetIds) ? { type, assetIds: assetIds.map(String) } : null;
+  };
 }
 
 function isLogged(type: string): type is LoggedType {

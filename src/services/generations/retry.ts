@@ -1,0 +1,53 @@
+import { BadInput } from '../../errors.ts';
+import type { Generation } from '../../generated/prisma/client.ts';
+import { checkQuotas, type Quotas } from '../access/quotas.ts';
+import { keyIdOf, type Viewer } from '../access/viewer.ts';
+import { type ChangeDeps, change } from '../event-log/change.ts';
+import { refuse } from '../input/problems.ts';
+import { nameProblems } from '../input/text.ts';
+import { mustFind } from './find.ts';
+import { generateLimits } from './limits.ts';
+import { findByKey, idempotencyConflict, lockOwner } from './request.ts';
+import { subjectOf } from './transition.ts';
+
+export type RetryInput = { readonly id: string; readonly idempotencyKey?: string | null };
+
+/**
+ * A generation that failed or was cancelled again, with the same settings and seed.
+ * @throws NotFound, BadInput where it has another status, DomainError QUEUE_FULL, QUOTA_EXCEEDED
+ */
+export async function retry(
+  deps: ChangeDeps & { readonly quotas: Quotas },
+  viewer: Viewer,
+  { id: globalId, idempotencyKey: key = null }: RetryInput,
+): Promise<{ generation: Generation; replayed: boolean }> {
+  refuse(nameProblems(['idempotencyKey'], key, generateLimits.idempotencyKey));
+  const of = await mustFind(deps.client, viewer, globalId);
+  return change(deps, async ({ tx, record, publish }) => {
+    await lockOwner(tx, viewer.id);
+    const earlier = await findByKey(tx, viewer.id, key);
+    if (earlier !== null) {
+      if (earlier.retryOfId !== of.id) throw idempotencyConflict(key ?? '');
+      return { generation: earlier, replayed: true };
+    }
+    if (of.status !== 'FAILED' && of.status !== 'CANCELED') throw notRetryable(of);
+    await checkQuotas(tx, deps.quotas, { ownerId: viewer.id, count: of.count });
+    const { ownerId, projectId, kind, settings, prompt, model, sampler, seed } = of;
+    const { width, height, steps, count, priority, clientReference, sourceId, strength } = of;
+    const generation = await tx.generation.create({
+      data: {
+        ...{ ownerId, projectId, kind, prompt, model, sampler, seed, settings: settings ?? {} },
+        ...{ width, height, steps, count, priority, clientReference, sourceId, strength },
+        ...{ apiKeyId: keyIdOf(viewer), idempotencyKey: key, retryOfId: of.id },
+      },
+    });
+    record({ ...subjectOf(generation), type: 'GenerationQueued' });
+    publish('runners', { type: 'queued' });
+    return { generation, replayed: false };
+  });
+}
+
+function notRetryable({ status }: Generation): BadInput {
+  const expected = 'a generation that has failed or was cancelled';
+  return new BadInput({ path: ['id'], expected, got: { phrase: `one that is ${status}` } });
+}
