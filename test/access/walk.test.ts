@@ -150,11 +150,10 @@ const values: Record<string, () => readonly string[]> = {
     own.apiKey,
     own.preset,
   ],
-  'Query.nodes.ids': () => [
-    JSON.stringify([own.preset, own.child]),
-    JSON.stringify([own.project, own.generation]),
-    JSON.stringify([own.asset, own.user, own.apiKey]),
-  ],
+  'Query.nodes.ids': () =>
+    [own.project, own.generation, own.asset, own.user, own.apiKey, own.preset, own.child].map(
+      (id) => JSON.stringify([id]),
+    ),
   'Query.project.id': () => [own.project],
   'Query.generation.id': () => [own.generation, own.failed, own.child, own.retry],
   'Query.asset.id': () => [own.asset],
@@ -271,7 +270,7 @@ const ofEverybody =
   /^(Model|ModelDefaults|ModelLimits|Size|Server|Queue|AdapterInfo|SamplerInfo)(\.|$)/;
 /** What only subscriptions and mutations give. */
 const elsewhere =
-  /^(Preview|Generation\w+Event|Generation(Queued|Started|Progress|ImageReady|Succeeded|Failed|Canceled)|EventsReset|\w+Payload)\./;
+  /^(Preview|Generation\w+Event|Generation(Queued|Started|Progress|ImageReady|Succeeded|Failed|Canceled)|Assets(Changed|Deleted)|EventsReset|\w+Payload)\./;
 
 let seen: Set<string>;
 
