@@ -101,6 +101,12 @@ const schema = z.object({
   MAX_STORED_BYTES: whole(1, Number.MAX_SAFE_INTEGER)
     .optional()
     .describe('Bytes of images that one user may have stored; no limit by default.'),
+  MAX_UPLOAD_BYTES: whole(1_000, 1_000_000_000)
+    .default(50_000_000)
+    .describe('Bytes of one uploaded file.'),
+  MAX_UPLOAD_PIXELS: whole(1, 400_000_000)
+    .default(100_000_000)
+    .describe('Pixels of one uploaded image.'),
   MAX_IMAGES_PER_DAY: whole(1, 1_000_000)
     .optional()
     .describe('Images that one user may request in a day (UTC); no limit by default.'),
@@ -202,6 +208,8 @@ export type Config = Readonly<{
   linkHours: number;
   maxStoredBytes: number | null;
   maxImagesPerDay: number | null;
+  maxUploadBytes: number;
+  maxUploadPixels: number;
   rateLimit: number;
   trustedProxies: readonly string[];
   metricsToken: string | undefined;
@@ -279,6 +287,8 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     linkHours: c.LINK_HOURS,
     maxStoredBytes: c.MAX_STORED_BYTES ?? null,
     maxImagesPerDay: c.MAX_IMAGES_PER_DAY ?? null,
+    maxUploadBytes: c.MAX_UPLOAD_BYTES,
+    maxUploadPixels: c.MAX_UPLOAD_PIXELS,
     rateLimit: c.RATE_LIMIT,
     trustedProxies: c.TRUSTED_PROXIES,
     metricsToken: c.METRICS_TOKEN,

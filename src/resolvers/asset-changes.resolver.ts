@@ -9,6 +9,8 @@ import {
   TrashAssetsPayload,
   UpdateAssetsInput,
   UpdateAssetsPayload,
+  UploadAssetInput,
+  UploadAssetPayload,
 } from '../schema/asset-changes.ts';
 import { Needs } from '../schema/scope.ts';
 import type { Context } from './context.ts';
@@ -64,5 +66,19 @@ export class AssetChangesResolver {
     @Ctx() { services, viewer, address }: Context,
   ) {
     return services.assets.remove({ viewer, address }, input.ids);
+  }
+
+  @Needs('WRITE')
+  @Mutation(() => UploadAssetPayload, {
+    nullable: true,
+    description:
+      'Stores an image from elsewhere. Its rotation is applied; place, camera and other metadata are removed, settings of image generators are kept in `Asset.embedded`.',
+  })
+  uploadAsset(
+    @Arg('input', () => UploadAssetInput, { description: 'The file, and what to call it.' })
+    input: UploadAssetInput,
+    @Ctx() { services, viewer, signal }: Context,
+  ) {
+    return services.assets.upload(viewer, input, signal);
   }
 }

@@ -4,7 +4,14 @@ import type { Asset as AssetRow } from '../generated/prisma/client.ts';
 import { ImageFormat } from '../generated/prisma/enums.ts';
 import { placeholderDataUrl } from '../images/placeholder.ts';
 import { widthsOf } from '../images/renditions.ts';
-import { Asset, AssetConnection, AssetFilter, LinkArgs, Rendition } from '../schema/asset.ts';
+import {
+  Asset,
+  AssetConnection,
+  AssetFilter,
+  EmbeddedSettings,
+  LinkArgs,
+  Rendition,
+} from '../schema/asset.ts';
 import { PageArgs } from '../schema/connection.ts';
 import { Generation } from '../schema/generation.ts';
 import { AssetOrder } from '../schema/order.ts';
@@ -115,6 +122,14 @@ export class AssetResolver {
   })
   placeholderDataUrl(@Root() { placeholder }: AssetRow) {
     return placeholderDataUrl(placeholder);
+  }
+
+  @FieldResolver(() => EmbeddedSettings, {
+    nullable: true,
+    description: 'Settings that an uploaded PNG carried; null where there were none.',
+  })
+  embedded(@Root() asset: AssetRow, @Ctx() ctx: Context) {
+    return ctx.services.assets.embedded(asset);
   }
 
   @FieldResolver(() => [Asset], {

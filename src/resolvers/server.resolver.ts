@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Ctx, Mutation, Query, Resolver } from 'type-graphql';
-import { renditionFormats } from '../images/formats.ts';
+import { imageFormats, renditionFormats } from '../images/formats.ts';
 import { renditionWidths } from '../images/renditions.ts';
 import { Model } from '../schema/model.ts';
 import { Needs } from '../schema/scope.ts';
@@ -14,7 +14,12 @@ export class ServerResolver {
     description: 'Version, sizes, formats and limits of this installation.',
   })
   server(@Ctx() { services }: Context) {
-    return { ...services.installation, renditionWidths, renditionFormats };
+    return {
+      ...services.installation,
+      renditionWidths,
+      renditionFormats,
+      uploadFormats: imageFormats,
+    };
   }
 
   @Needs('READ')

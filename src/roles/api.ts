@@ -65,6 +65,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     defaultModel: config.defaultModel,
     quotas: config,
     maxProjects: config.maxProjects,
+    uploads: { maxBytes: config.maxUploadBytes, maxPixels: config.maxUploadPixels },
     maxRunning: Math.min(workers.concurrency, config.maxRunningPerUser ?? workers.concurrency),
     maxOpenWaits: config.maxOpenWaits,
     maxOpenWaitsPerUser: config.maxOpenWaitsPerUser,
@@ -103,6 +104,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     checkOperation: createOperationCheck({ schema, admission: createAdmission(), rateLimits }),
     addressOf: addressOf(config.trustedProxies),
     incoming: createIncomingRoom(),
+    maxUploadBytes: config.maxUploadBytes,
     introspection: config.introspection,
     allowedDocuments: config.allowedDocuments
       ? readAllowedDocuments(config.allowedDocuments)

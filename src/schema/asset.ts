@@ -242,3 +242,46 @@ export class Rendition {
   @Field(() => Int, { description: 'Height of the file in pixels.' })
   height!: number;
 }
+
+@Needs('READ')
+@ObjectType({
+  simpleResolvers: true,
+  description: 'Settings that an uploaded image carried, as the program that made it wrote them.',
+})
+export class EmbeddedSettings {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Program, with its version where it says so.',
+  })
+  software!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Prompt.' })
+  prompt!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Negative prompt.' })
+  negativePrompt!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Name of the model.' })
+  model!: string | null;
+
+  @Field(() => Seed, { nullable: true, description: 'Seed; null also where it was a random one.' })
+  seed!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Number of denoising steps.' })
+  steps!: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Guidance scale.' })
+  guidanceScale!: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Sampler, as the program calls it.' })
+  sampler!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Width in pixels that was asked for.' })
+  width!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Height in pixels that was asked for.' })
+  height!: number | null;
+
+  @Field(() => String, { description: 'The text that was found, at most 10,000 characters of it.' })
+  raw!: string;
+}

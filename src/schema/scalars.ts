@@ -1,3 +1,4 @@
+import GraphQLUpload from 'graphql-upload/GraphQLUpload.mjs';
 import 'reflect-metadata';
 import { inspect } from 'node:util';
 import {
@@ -141,4 +142,11 @@ export const Url = new GraphQLScalarType<string, string>({
   serialize: String,
   parseValue: (value) => parseUrl(value),
   parseLiteral: (node) => parseUrl(node.kind === Kind.STRING ? node.value : undefined, node),
+});
+
+/** A file of a request of the GraphQL multipart request specification. */
+export const Upload = new GraphQLScalarType({
+  ...GraphQLUpload.toConfig(),
+  description:
+    'A file of the request, sent as the GraphQL multipart request specification says (multipart/form-data).',
 });

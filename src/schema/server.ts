@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { ImageFormat } from '../generated/prisma/enums.ts';
+import { Bytes } from './scalars.ts';
 import { Needs } from './scope.ts';
 
 @Needs('READ')
@@ -22,6 +23,15 @@ export class Server {
 
   @Field(() => [ImageFormat], { description: 'Formats of `Asset.url`.' })
   renditionFormats!: ImageFormat[];
+
+  @Field(() => Bytes, { description: 'Largest size of an uploaded file in bytes.' })
+  maxUploadBytes!: number;
+
+  @Field(() => Int, { description: 'Largest number of pixels of an uploaded image.' })
+  maxUploadPixels!: number;
+
+  @Field(() => [ImageFormat], { description: 'Formats of uploaded images.' })
+  uploadFormats!: ImageFormat[];
 
   @Field(() => Int, {
     description:

@@ -21,7 +21,7 @@ import {
 } from 'graphql';
 import { limits } from '../inference/request.ts';
 import { generateLimits } from '../services/generations/limits.ts';
-import { projectLimits } from '../services/library/limits.ts';
+import { assetLimits, projectLimits } from '../services/library/limits.ts';
 import { pageSize } from '../services/relay/limits.ts';
 import { operationLimits, QueryTooComplex } from './limits.ts';
 
@@ -167,12 +167,23 @@ const sizes: Readonly<Record<string, number>> = {
   'Model.license': 600,
   'Model.unavailableReason': 300,
   'Failure.message': 1_000,
+  'EmbeddedSettings.prompt': 10_000 * bytesOfUnit,
+  'EmbeddedSettings.negativePrompt': 10_000 * bytesOfUnit,
+  'EmbeddedSettings.raw': 10_000 * bytesOfUnit,
+  'Asset.placeholderDataUrl': 4_000,
+  'Asset.title': assetLimits.title.max * bytesOfUnit,
+  'Asset.tags': (assetLimits.tag.max * bytesOfUnit + punctuation) * assetLimits.tags.max,
+  'TagCount.tag': assetLimits.tag.max * bytesOfUnit,
+  'FacetCount.value': assetLimits.tag.max * bytesOfUnit,
 };
 
 /** Objects of a list without a length of its own, for example the images of a generation. */
 const usualLength = 8;
 /** Of those that are longer. */
-const lengths: Readonly<Record<string, number>> = { models: 50, sizes: 50, parents: 2 };
+const lengths: Readonly<Record<string, number>> = {
+  ...{ models: 50, sizes: 50, parents: 2, renditions: 20, presets: 500, tags: 100 },
+  ...{ assetTimeline: 500, origins: 2, kinds: 3, assets: 50 },
+};
 
 function lengthOf(field: GraphQLField<unknown, unknown>, node: FieldNode, variables: Variables) {
   const argument = (name: string) => {

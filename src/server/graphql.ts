@@ -17,6 +17,7 @@ import { verifyUtf8, whereSubscriptionsAre } from './negotiation.ts';
 import { asksForCost, type CheckOperation } from './operation-checks.ts';
 import type { AddressOf } from './rate-limits.ts';
 import { newRequestId, type RequestScope, requestScope } from './request-scope.ts';
+import { uploads } from './uploads.ts';
 
 /** Makes what resolvers get, for one operation. */
 export type MakeContext = (options: {
@@ -37,6 +38,8 @@ export type GraphqlDeps = {
   readonly checkOperation: CheckOperation;
   readonly addressOf: AddressOf;
   readonly incoming: IncomingRoom;
+  /** Of one file. */
+  readonly maxUploadBytes: number;
   /** Whether clients may read the schema. */
   readonly introspection: boolean;
   /** Null where clients may send any document. */
@@ -158,10 +161,19 @@ const retryAfterHeader: ApolloServerPlugin<Context> = {
 
 function handlers(
   apollo: ApolloServer<Context>,
-  { context, sessions, addressOf, incoming, allowedDocuments }: GraphqlDeps,
+  { context, sessions, addressOf, incoming, allowedDocuments, maxUploadBytes }: GraphqlDeps,
   waiting: Set<AbortController>,
 ): RequestHandler[] {
   return [
+    uploads({
+      maxBytes: maxUploadBytes,
+      async authenticate(request) {
+        const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
+        const { host = '', authorization } = request.headers;
+        const asked = { requestId, host, authorization, address: addressOf(request) };
+        await context({ ...asked, signal: new AbortController().signal });
+      },
+    }),
     boundedBodies(incoming),
     express.json({ limit: requestLimits.bodyBytes, verify: verifyUtf8, strict: false }),
     (request, _response, next) => {

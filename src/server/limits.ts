@@ -109,3 +109,13 @@ export class QueryTooComplex extends DomainError {
     });
   }
 }
+
+/** Of uploads, of all clients together. */
+export const uploadLimits = {
+  /** Read at once. */
+  atOnce: 8,
+  /** In one request. */
+  files: 4,
+  /** Time for all of a request to arrive. */
+  arrivalMs: 120_000,
+} as const;

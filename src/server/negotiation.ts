@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express';
 import { clipped } from '../errors.ts';
 import { HttpError } from './http-error.ts';
 import type { RequestScope } from './request-scope.ts';
+import { isUpload } from './uploads.ts';
 
 /** Media types of an answer (GraphQL over HTTP, 4.1). */
 const answerTypes = ['application/graphql-response+json', 'application/json'];
@@ -35,12 +36,12 @@ export function whereSubscriptionsAre({ host }: Pick<RequestScope, 'host'>): str
 export const bodyIsJson: RequestHandler = (request, _response, next) => {
   // Null: without a body. Without a media type it is refused as one that is no GraphQL request.
   if (request.method !== 'POST' || !request.headers['content-type']) return next();
-  if (request.is('application/json') !== false) return next();
+  if (request.is('application/json') !== false || isUpload(request)) return next();
   const got = clipped(request.headers['content-type']);
   throw new HttpError(
     415,
     'BAD_REQUEST',
-    `Expected a body of application/json, but got the media type "${got}"`,
+    `Expected a body of application/json, or multipart/form-data with files, but got the media type "${got}"`,
   );
 };
 

@@ -32,6 +32,7 @@ import { createPresets } from './library/presets.ts';
 import { createProjectChanges } from './library/project-changes.ts';
 import { createProjects } from './library/projects.ts';
 import { createRenditions } from './library/renditions.ts';
+import { createUploads } from './library/uploads.ts';
 import { startSubscriptions } from './subscriptions/subscriptions.ts';
 
 export type ServicesOptions = {
@@ -49,6 +50,8 @@ export type ServicesOptions = {
   readonly quotas: Quotas;
   /** Projects that one user may have. */
   readonly maxProjects: number;
+  /** Of one uploaded file. */
+  readonly uploads: { readonly maxBytes: number; readonly maxPixels: number };
   /** Generations that run at once. */
   readonly maxRunning: number;
   /** Requests of all users that may wait for their end at once. */
@@ -125,7 +128,12 @@ export async function startServices(options: ServicesOptions) {
     states: subscriptions.states,
     subscriptions,
     projects: { ...projects, ...createProjectChanges(changing) },
-    assets: { ...assets, ...createAssetChanges(changing), ...createAssetCounts({ client }) },
+    assets: {
+      ...assets,
+      ...createAssetChanges(changing),
+      ...createAssetCounts({ client }),
+      ...createUploads({ ...changing, quotas, ...options.uploads }),
+    },
     presets,
     users,
     keys,
@@ -155,6 +163,8 @@ export async function startServices(options: ServicesOptions) {
     installation: {
       version,
       eventRetentionSeconds,
+      maxUploadBytes: options.uploads.maxBytes,
+      maxUploadPixels: options.uploads.maxPixels,
       authenticationRequired: options.isAccessRequired,
     },
     close: () => subscriptions.close(),

@@ -257,6 +257,7 @@ const withoutValue: Record<string, string> = {
   'Asset.trashedAt': 'of what is in the trash, which lists leave out',
   'Generation.trashedAt': 'of what is in the trash, which lists leave out',
   'Project.trashedAt': 'of what is in the trash, which lists leave out',
+  'Asset.embedded': 'only of uploads',
   'Generation.stage': 'only while it runs, asked for below',
   'Generation.queuePosition': 'only while it waits, asked for below',
   'Generation.estimatedFinishAt': 'only while it waits or runs, asked for below',
@@ -270,7 +271,7 @@ const ofEverybody =
   /^(Model|ModelDefaults|ModelLimits|Size|Server|Queue|AdapterInfo|SamplerInfo)(\.|$)/;
 /** What only subscriptions and mutations give. */
 const elsewhere =
-  /^(Preview|Generation\w+Event|Generation(Queued|Started|Progress|ImageReady|Succeeded|Failed|Canceled)|Assets(Changed|Deleted)|EventsReset|\w+Payload)\./;
+  /^(Preview|Generation\w+Event|Generation(Queued|Started|Progress|ImageReady|Succeeded|Failed|Canceled)|Assets(Changed|Deleted)|EventsReset|EmbeddedSettings|\w+Payload)\./;
 
 let seen: Set<string>;
 
@@ -490,6 +491,8 @@ const inputs: Record<string, () => string> = {
   trashProject: () => `{ id: "${own.project}" }`,
   restoreProject: () => `{ id: "${own.project}" }`,
   deleteProject: () => `{ id: "${own.project}" }`,
+  // A file comes in a body of its own: see `test/api/uploads.test.ts`.
+  uploadAsset: () => `{ projectId: "${own.project}", file: "x" }`,
   createPreset: () => `{ name: "x", settings: { prompt: "x" } }`,
   deletePreset: () => `{ id: "${own.preset}" }`,
   createProject: () => `{ name: "x" }`,

@@ -30,6 +30,14 @@ CREATE TABLE "Preset" (
     CONSTRAINT "Preset_pkey" PRIMARY KEY ("id")
 );
 
+-- CreateTable
+CREATE TABLE "EmbeddedSettings" (
+    "assetId" UUID NOT NULL,
+    "settings" JSONB NOT NULL,
+
+    CONSTRAINT "EmbeddedSettings_pkey" PRIMARY KEY ("assetId")
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "Preset_ownerId_name_key" ON "Preset"("ownerId", "name");
 
@@ -71,6 +79,9 @@ ALTER TABLE "Generation" ADD CONSTRAINT "Generation_retryOfId_fkey" FOREIGN KEY 
 
 -- AddForeignKey
 ALTER TABLE "Preset" ADD CONSTRAINT "Preset_ownerId_fkey" FOREIGN KEY ("ownerId") REFERENCES "User"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "EmbeddedSettings" ADD CONSTRAINT "EmbeddedSettings_assetId_fkey" FOREIGN KEY ("assetId") REFERENCES "Asset"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- Full-text search. Triggers and not generated columns: the language is the installation's, and an image is found by the
 -- prompt of its generation.

@@ -59,6 +59,21 @@ export async function checkQuotas(
   }
 }
 
+/**
+ * Before an image that did not come from a generation is stored, with the owner's row locked.
+ * @throws DomainError QUOTA_EXCEEDED
+ */
+export async function checkStored(
+  tx: Prisma.TransactionClient,
+  { maxStoredBytes: max }: Quotas,
+  ownerId: string,
+): Promise<void> {
+  if (max === null) return;
+  const { storedBytes } = await usedOf(tx, ownerId);
+  if (storedBytes < max) return;
+  throw used(`fewer than ${max} stored bytes of yours`, storedBytes, max);
+}
+
 function queueFull(max: number): DomainError {
   return new DomainError(
     'QUEUE_FULL',

@@ -1,4 +1,4 @@
-import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Prisma } from '../../generated/prisma/client.ts';
 import type { Storage } from '../../storage/storage.ts';
 
 /** A row that is gone, and the file that is not yet. */

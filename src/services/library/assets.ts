@@ -23,6 +23,8 @@ export type Assets = {
   ofGeneration(viewer: Viewer, generationRowId: string): Promise<Asset[]>;
   /** What an asset was made from, as far as it is still there. */
   parents(viewer: Viewer, asset: Asset): Promise<Asset[]>;
+  /** Settings that were found in its file when it was uploaded. */
+  embedded(asset: Asset): Promise<unknown>;
   /** What was made from it, newest first, those in the trash left out. */
   children(viewer: Viewer, asset: Asset, args: PageArgs): Promise<Connection<Asset>>;
   /** Its position in a list of this order. @throws BadInput for an order that depends on a search */
@@ -52,6 +54,11 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
     return new Map(rows.map(({ id, source }) => [id, source]));
   }, null);
 
+  const loadEmbedded = rowLoader<unknown>(async (ids) => {
+    const rows = await client.embeddedSettings.findMany({ where: { assetId: { in: [...ids] } } });
+    return new Map(rows.map(({ assetId, settings }) => [assetId, settings]));
+  }, null);
+
   const page: Assets['page'] = async (viewer, { projectId, filter, order, args }) => {
     refuse([
       ...pageProblems(args, order),
@@ -79,6 +86,8 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
       const source = generationId === null ? null : await loadSource(generationId);
       return source?.ownerId === viewer.id ? [source] : [];
     },
+    embedded: ({ id, origin }) =>
+      origin === 'UPLOADED' ? loadEmbedded(id) : Promise.resolve(null),
     children(viewer, { id }, args) {
       const filter = { derivedFrom: toGlobalId('Asset', id) };
       const order = { field: 'createdAt', direction: 'DESC' } as const;

@@ -19,6 +19,14 @@ export const renditionLimits = {
   waiting: 500,
 } as const;
 
+/** Of files that come from users. */
+export const uploadLimits = {
+  /** Decoded at once. */
+  atOnce: 2,
+  /** That wait to be decoded. */
+  waiting: 32,
+} as const;
+
 /** Of what users write on assets; lengths in characters (UTF-16 code units). */
 export const assetLimits = {
   title: { min: 1, max: 200 },

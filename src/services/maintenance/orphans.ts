@@ -26,6 +26,13 @@ export async function sweepOrphans(
     keys.push(key);
     if (keys.length === batch) await sweep();
   }
+  // Uploads have no generation to tell whether they are under way: an hour is long enough for any.
+  const before = Date.now() - 3_600_000;
+  for await (const { key, modifiedAt } of storage.list('uploads/')) {
+    if (signal.aborted) return deleted;
+    if (modifiedAt.getTime() < before) keys.push(key);
+    if (keys.length === batch) await sweep();
+  }
   await sweep();
   return deleted;
 }

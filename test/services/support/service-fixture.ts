@@ -53,6 +53,7 @@ export async function openFixture(options: Partial<ServicesOptions> = {}) {
   const events = createMemoryEvents();
   const services = await startServices({
     maxProjects: 6,
+    uploads: { maxBytes: 1_000_000, maxPixels: 1_000_000 },
     client,
     events,
     storage,
