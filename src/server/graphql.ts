@@ -174,8 +174,7 @@ function handlers(
         await context({ ...asked, signal: new AbortController().signal });
       },
     }),
-    boundedBodies(incoming),
-    express.json({ limit: requestLimits.bodyBytes, verify: verifyUtf8, strict: false }),
+    ...boundedJson(incoming),
     (request, _response, next) => {
       request.body ??= {}; // Not JSON at all: Apollo Server says so.
       next();
@@ -201,6 +200,14 @@ function handlers(
         }
       },
     }),
+  ];
+}
+
+/** Bodies of JSON, in room and time that are bounded. */
+export function boundedJson(incoming: IncomingRoom): RequestHandler[] {
+  return [
+    boundedBodies(incoming),
+    express.json({ limit: requestLimits.bodyBytes, verify: verifyUtf8, strict: false }),
   ];
 }
 

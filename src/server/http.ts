@@ -4,7 +4,7 @@ import cors from 'cors';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { DomainError } from '../errors.ts';
 import { answerError } from './error-answer.ts';
-import { type GraphqlDeps, startGraphql } from './graphql.ts';
+import { boundedJson, type GraphqlDeps, startGraphql } from './graphql.ts';
 import { type Check, health, ready } from './health.ts';
 import { HttpError } from './http-error.ts';
 import { incomingLimits } from './limits.ts';
@@ -16,6 +16,7 @@ import { PlainRequest } from './plain-request.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
 import { securityHeaders } from './security-headers.ts';
+import { sseHandler } from './sse.ts';
 import { inTurn } from './unread.ts';
 
 export type HttpDeps = GraphqlDeps & {
@@ -55,6 +56,7 @@ function noMetrics(): DomainError {
 export async function createHttp(deps: HttpDeps): Promise<Http> {
   const { log, metrics, checkOrigin, checks, rateLimits, addressOf } = deps;
   const graphql = await startGraphql(deps);
+  const sse = sseHandler(deps);
   const app = express().disable('x-powered-by').disable('etag');
   app.use(inScope(metrics));
   app.use((request, _response, next) => {
@@ -78,6 +80,15 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
   app.get('/', (request, response) => {
     response.redirect(`/graphql${/\?.*$/.exec(request.originalUrl)?.[0] ?? ''}`);
   });
+  app.use(
+    '/graphql/stream',
+    onlyItsMethods,
+    noForeignPage,
+    bodyIsJson,
+    bodyInUtf8,
+    ...boundedJson(deps.incoming),
+    sse.handler,
+  );
   app.use(
     '/graphql',
     onlyItsMethods,
@@ -109,6 +120,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
       if (server.listening) server.close();
       server.closeIdleConnections();
       graphql.hurry();
+      sse.close();
     },
     async close(withinMs) {
       if (server.listening) server.close();

@@ -1,0 +1,194 @@
+import type { Request, RequestHandler, Response } from 'express';
+import {
+  GraphQLError,
+  getOperationAST,
+  NoSchemaIntrospectionCustomRule,
+  parse,
+  specifiedRules,
+  validate,
+} from 'graphql';
+import { createHandler } from 'graphql-sse/lib/use/express';
+import { DomainError } from '../errors.ts';
+import type { Context } from '../resolvers/context.ts';
+import { checkDocument } from './document-limits.ts';
+import { mapError, ofDatabase } from './error-mapping.ts';
+import type { GraphqlDeps } from './graphql.ts';
+import { HttpError } from './http-error.ts';
+import { accessLimits, requestLimits } from './limits.ts';
+import { newRequestId, requestScope } from './request-scope.ts';
+
+/** One operation as it comes. */
+type Params = {
+  readonly query: string;
+  readonly operationName?: string | null;
+  readonly variables?: Readonly<Record<string, unknown>> | null;
+};
+
+/**
+ * GraphQL over Server-Sent Events (the protocol of graphql-sse, distinct connections): one operation for each request, for
+ * networks that break WebSockets. The same checks, bounds and sessions as there.
+ */
+export function sseHandler(deps: GraphqlDeps): { handler: RequestHandler; close(): void } {
+  const streams = new Set<Response>();
+  const ofUser = new Map<string, number>();
+  const rules = deps.introspection
+    ? specifiedRules
+    : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+
+  const begin = async (request: Request, response: Response, params: Params) => {
+    const { schema, context, sessions, allowedDocuments, checkOperation, addressOf } = deps;
+    const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
+    const controller = new AbortController();
+    response.once('close', () => controller.abort());
+    allowedDocuments?.check(params.query);
+    checkDocument(params.query);
+    const document = parse(params.query, { maxTokens: requestLimits.tokens });
+    const errors = validate(schema, document, rules);
+    if (errors.length > 0) return errors.map(invalid);
+    const { operationName, variables } = params;
+    if (!getOperationAST(document, operationName)) throw noSuchOperation(operationName);
+    const { host = '', authorization } = request.headers;
+    const asked = { requestId, host, authorization, address: addressOf(request) };
+    const contextValue = await context({ ...asked, signal: controller.signal });
+    const { viewer } = contextValue;
+    if (viewer.credential.kind !== 'none') count(viewer.id, response);
+    response.once(
+      'close',
+      sessions.follow(viewer, (reason) => end(response, controller, reason)),
+    );
+    const { release } = await checkOperation({
+      ...{ document, operationName, variables: variables ?? {} },
+      ...{ context: contextValue, connection: request.socket },
+    });
+    response.once('close', release);
+    return { schema, document, operationName, variableValues: variables, contextValue };
+  };
+  const count = (userId: string, response: Response) => {
+    const open = ofUser.get(userId) ?? 0;
+    if (open >= accessLimits.socketsOfUser)
+      throw tooMany(accessLimits.socketsOfUser, 'of one user');
+    ofUser.set(userId, open + 1);
+    response.once('close', () => {
+      const left = (ofUser.get(userId) ?? 1) - 1;
+      if (left > 0) ofUser.set(userId, left);
+      else ofUser.delete(userId);
+    });
+  };
+  const map = (errors: readonly unknown[]) => {
+    const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
+    return errors.map((error) => mapError(error, { requestId, log: deps.log }));
+  };
+
+  /** Results whose errors are in their final form. */
+  const told = new WeakSet<object>();
+  const final = (errors: readonly unknown[]) => {
+    const result = { errors: map(errors) };
+    told.add(result);
+    return result as never;
+  };
+  /** As the one event of a stream: clients read errors there, not in a status. */
+  async function* refused(errors: readonly unknown[]): AsyncGenerator<never, void, void> {
+    yield final(errors);
+  }
+  const handle = createHandler<Context>({
+    schema: deps.schema,
+    // Single connections would be somebody's who knows their token: one stream for each operation needs none.
+    authenticate: () => '',
+    async onSubscribe({ raw, context: { res } }, params) {
+      try {
+        const made = await begin(raw as Request, res as Response, params as Params);
+        return Array.isArray(made) ? refused(made) : made;
+      } catch (error) {
+        return refused([error instanceof Error ? (ofDatabase(error) ?? error) : error]);
+      }
+    },
+    onOperation: (context, _request, _args, result) =>
+      isIterator(result) ? withReason(result, context, final) : result,
+    onNext: (_context, _request, result) => {
+      if (!result.errors || told.has(result)) return;
+      return { ...result, errors: map(result.errors) } as never;
+    },
+  });
+
+  return {
+    async handler(request, response, next) {
+      try {
+        if (request.method !== 'POST') throw onlyPost(request.method);
+        if (request.headers['x-graphql-event-stream-token'] !== undefined) throw noSingle();
+        if (streams.size >= requestLimits.sockets) throw tooMany(requestLimits.sockets, 'at once');
+        streams.add(response);
+        response.once('close', () => streams.delete(response));
+        request.headers.accept = 'text/event-stream';
+        response.set({ 'X-Accel-Buffering': 'no', 'Cache-Control': 'no-store' });
+        await handle(request, response);
+      } catch (error) {
+        next(error);
+      }
+    },
+    close() {
+      for (const response of streams) response.destroy();
+    },
+  };
+}
+
+/** Time to send the last event. */
+const lastEventMs = 500;
+
+/** The signal ends the iterator, see `withReason`; who does not read is cut off. */
+function end(response: Response, controller: AbortController, reason: DomainError): void {
+  controller.abort(reason);
+  setTimeout(() => response.destroy(), lastEventMs).unref();
+}
+
+/** The events, and why they ended where the credential has. */
+async function* withReason(
+  events: AsyncGenerator<unknown>,
+  { signal }: Context,
+  final: (errors: readonly unknown[]) => never,
+): AsyncGenerator<never, void, void> {
+  try {
+    for await (const event of events) yield event as never;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  const { reason } = signal;
+  if (reason instanceof DomainError) yield final([reason]);
+}
+
+function isIterator(value: unknown): value is AsyncGenerator<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+/** The code that validation over HTTP and WebSockets has. */
+function invalid(error: GraphQLError): GraphQLError {
+  return new GraphQLError(error.message, {
+    ...{ nodes: error.nodes, source: error.source, positions: error.positions },
+    extensions: { code: 'GRAPHQL_VALIDATION_FAILED' },
+  });
+}
+
+function onlyPost(got: string): HttpError {
+  return new HttpError(
+    405,
+    'BAD_REQUEST',
+    `Expected POST with an operation as JSON, but got ${got}`,
+  );
+}
+
+function noSingle(): DomainError {
+  const text =
+    'Expected one request for each operation (singleConnection: false), but got a stream token';
+  return new DomainError('BAD_REQUEST', text);
+}
+
+function noSuchOperation(name: string | null | undefined): DomainError {
+  const got = name ? `"${name.slice(0, 100)}"` : 'no operationName';
+  const text = `Expected the name of one operation of the document, but got ${got}`;
+  return new DomainError('BAD_REQUEST', text);
+}
+
+function tooMany(max: number, of: string): DomainError {
+  return new DomainError('RATE_LIMITED', `Expected at most ${max} open event streams ${of}`, {
+    max,
+  });
+}
