@@ -113,6 +113,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
   const http = await createHttp({
     ...{ ...graphql, metrics, rateLimits },
     mayReadMetrics: metricsRule(config),
+    readOriginal: ({ storageKey }) => storage.read(storageKey),
     files: files({ links, renditions, storage }),
     checks: {
       server: async () => (isStopping ? 'it stops' : null),

@@ -10,6 +10,7 @@ import { HttpError } from './http-error.ts';
 import { incomingLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { acceptsAnswer, bodyInUtf8, bodyIsJson } from './negotiation.ts';
+import { type OpenAiDeps, openAiRoutes } from './openai.ts';
 import { type CheckOrigin, checkFetchSite } from './origin.ts';
 import { graphiqlPage, pageFiles } from './pages.ts';
 import { PlainRequest } from './plain-request.ts';
@@ -24,6 +25,7 @@ export type HttpDeps = GraphqlDeps & {
   readonly metrics: Metrics;
   readonly checks: Readonly<Record<string, Check>>;
   readonly files: RequestHandler;
+  readonly readOriginal: OpenAiDeps['readOriginal'];
   readonly rateLimits: RateLimits;
   readonly mayReadMetrics: (request: Request) => boolean;
 };
@@ -41,7 +43,7 @@ export type Http = {
 function noSuchPath({ method, path }: Request): DomainError {
   return new DomainError(
     'NOT_FOUND',
-    `Expected /graphql, /files, /health, /ready or /metrics, but got ${method} ${path.slice(0, 100)}`,
+    `Expected /graphql, /v1, /files, /health, /ready or /metrics, but got ${method} ${path.slice(0, 100)}`,
   );
 }
 
@@ -75,6 +77,7 @@ export async function createHttp(deps: HttpDeps): Promise<Http> {
     if (!deps.mayReadMetrics(request)) throw noMetrics();
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
+  app.use('/v1', noForeignPage, openAiRoutes(deps));
   app.use('/files', deps.files);
   app.use('/pages', pageFiles());
   app.get('/', (request, response) => {
@@ -211,7 +214,7 @@ function checkVersion({ httpVersion }: Request): void {
   throw new HttpError(505, 'BAD_REQUEST', `Expected HTTP/1.1, but got HTTP/${httpVersion}`);
 }
 
-const routes = ['graphql', 'files', 'pages', 'health', 'ready', 'metrics'];
+const routes = ['graphql', 'v1', 'files', 'pages', 'health', 'ready', 'metrics'];
 const methods = ['GET', 'HEAD', 'POST', 'OPTIONS'];
 
 function routeOf(request: Request): string {

@@ -93,6 +93,8 @@ export const connectionLimits = {
 
 /** Limits where a credential is asked for. */
 export const accessLimits = {
+  /** Open requests for images in OpenAI's form, of one user. */
+  imageRequestsOfUser: 32,
   /** Failed sign-ins of one address, above which no reason is given and none is written down. */
   failuresPerMinute: 20,
   /** Credentials that use their rate limit to the full behind one address. */
