@@ -12,6 +12,7 @@ import type { Benchmark } from './figure.ts';
 import { growth } from './growth.ts';
 import { image } from './image.ts';
 import { memory } from './memory.ts';
+import { notYours } from './not-yours.ts';
 import { watchOthers } from './others.ts';
 import { paused } from './paused.ts';
 import { previews } from './previews.ts';
@@ -30,6 +31,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   subscribers,
   paused,
   attack,
+  'not-yours': notYours,
 };
 
 const usage = `Usage: npm run bench [-- [--quick] [<name> ...]]
