@@ -354,6 +354,55 @@ describe('generations', () => {
     expect((await server.gql(`{ generation(id: "${id}") { id } }`)).generation).toBeNull();
   });
 
+  it('leave images that were restored or moved away, when they are deleted', async () => {
+    const [restored, moved] = [await make('restored'), await make('moved')];
+    const [a, b] = [restored.images[0]!, moved.images[0]!];
+    const project = await newProject('safe');
+    await change('trashGenerations', `{ ids: ["${restored.id}", "${moved.id}"] }`);
+    await change('restoreAssets', `{ ids: ["${a.id}", "${b.id}"] }`);
+    await change('updateAssets', `{ ids: ["${b.id}"], projectId: "${project}" }`);
+    await change('deleteGenerations', `{ ids: ["${restored.id}", "${moved.id}"] }`);
+    const { nodes } = await server.gql(
+      `{ nodes(ids: ["${a.id}", "${b.id}"]) { ... on Asset { id generation { id } } } }`,
+    );
+    expect(nodes).toEqual([
+      { id: a.id, generation: null },
+      { id: b.id, generation: null },
+    ]);
+    for (const { url } of [a, b]) expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('in the trash are not tried again', async () => {
+    const project = await newProject('failed');
+    const failed = await make('this fails', `, projectId: "${project}"`);
+    await change('trashProject', `{ id: "${project}" }`);
+    expect(
+      await codeOf(`mutation { retryGeneration(input: { id: "${failed.id}" }) { __typename } }`),
+    ).toBe('BAD_USER_INPUT');
+  });
+
+  it('survive changes of many clients at once: no deadlock, and each answer has a code', async () => {
+    const made = await Promise.all(Array.from({ length: 6 }, (_, i) => image(`crowd ${i}`)));
+    const all = ids(made);
+    const round = (i: number) => {
+      const list = JSON.stringify(i % 2 ? all : [...all].reverse());
+      const inputs = [
+        `updateAssets(input: { ids: ${list}, addTags: ["t${i}"] })`,
+        `trashAssets(input: { ids: ${list} })`,
+        `restoreAssets(input: { ids: ${list} })`,
+        `generate(input: { settings: { prompt: "among ${i}" } })`,
+      ];
+      return server.post(`mutation { ${inputs[i % 4]} { __typename } }`);
+    };
+    const answers = await Promise.all(Array.from({ length: 32 }, (_, i) => round(i)));
+    expect(answers.flatMap(({ errors }) => errors)).toEqual([]);
+    const { nodes } = await server.gql(
+      `{ nodes(ids: ${JSON.stringify(all)}) { ... on Asset { tags } } }`,
+    );
+    // Nothing that was added is lost.
+    for (const { tags } of nodes) expect(tags).toHaveLength(8);
+  });
+
   it('are tried again with the same settings and seed where they failed, not where they succeeded', async () => {
     const failed = await make('this fails');
     const retry = `mutation { retryGeneration(input: { id: "${failed.id}", idempotencyKey: "again" }) { replayed generation { id settings { seed prompt } retryOf { id settings { seed prompt } } } } }`;

@@ -27,7 +27,7 @@ export async function deleteAssetRows(
     RETURNING "id", "projectId", "storageKey"`;
 }
 
-/** The same of generations; their images must be gone. */
+/** The same of generations. Images that they still have stay, without one. */
 export async function deleteGenerationRows(
   tx: Prisma.TransactionClient,
   ownerId: string,

@@ -2,6 +2,7 @@ import { BadInput } from '../../errors.ts';
 import type { Generation, Prisma } from '../../generated/prisma/client.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type Actor, note } from '../access/audit.ts';
+import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type ChangeDeps, change } from '../event-log/change.ts';
 import { refuse } from '../input/problems.ts';
@@ -26,7 +27,7 @@ export type GenerationChanges = {
   trash(viewer: Viewer, ids: readonly string[]): Promise<Answer>;
   /** With the images that went to the trash with them. */
   restore(viewer: Viewer, ids: readonly string[]): Promise<Answer>;
-  /** For good, with images and files. @throws BadInput where one of them is not in the trash */
+  /** For good, with the images and files that are in the trash, too. @throws BadInput where one of them is not in the trash */
   remove(
     actor: Actor & { viewer: Viewer },
     ids: readonly string[],
@@ -86,7 +87,8 @@ export function createGenerationChanges(deps: GenerationChangeDeps): GenerationC
         const kept = rows.find(({ trashedAt }) => trashedAt === null);
         if (kept !== undefined) throw notInTrash(toGlobalId('Generation', kept.id));
         const rowIds = rows.map(({ id }) => id);
-        const where = { generationId: { in: rowIds } };
+        // Images that were restored, or moved to another project, stay.
+        const where = { generationId: { in: rowIds }, trashedAt: { not: null } };
         const images = await tx.asset.findMany({ where, select: { id: true } });
         const gone = await deleteAssetRows(
           tx,
@@ -130,16 +132,17 @@ export function createGenerationChanges(deps: GenerationChangeDeps): GenerationC
   };
 }
 
-/** In one order for all, so that two changes never wait for each other. @throws NotFound */
+/**
+ * What users do to their library is done one after the other, as what they ask for is: see `lockUser`. The rows themselves
+ * are not locked: those that have ended are changed by nobody else, and those that have not are refused. @throws NotFound
+ */
 async function lockGenerations(
   tx: Prisma.TransactionClient,
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<Generation[]> {
+  await lockUser(tx, viewer.id);
   const rowIds = [...new Set(ids.map((id) => requireRowId('Generation', id)))];
-  await tx.$executeRaw`
-    SELECT 1 FROM "Generation" WHERE "id" = ANY(${rowIds}::uuid[]) AND "ownerId" = ${viewer.id}::uuid
-    ORDER BY "id" FOR UPDATE`;
   const rows = await tx.generation.findMany({ where: { id: { in: rowIds }, ownerId: viewer.id } });
   const found = new Map(rows.map((row) => [row.id, row]));
   return rowIds.map((id) => {

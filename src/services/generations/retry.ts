@@ -30,6 +30,8 @@ export async function retry(
       if (earlier.retryOfId !== of.id) throw idempotencyConflict(key ?? '');
       return { generation: earlier, replayed: true };
     }
+    const where = { id: of.projectId, trashedAt: null };
+    if (of.trashedAt !== null || (await tx.project.count({ where })) === 0) throw inTrash();
     if (of.status !== 'FAILED' && of.status !== 'CANCELED') throw notRetryable(of);
     await checkQuotas(tx, deps.quotas, { ownerId: viewer.id, count: of.count });
     const { ownerId, projectId, kind, settings, prompt, model, sampler, seed } = of;
@@ -45,6 +47,11 @@ export async function retry(
     publish('runners', { type: 'queued' });
     return { generation, replayed: false };
   });
+}
+
+function inTrash(): BadInput {
+  const expected = 'a generation that is not in the trash, nor its project; restore it first';
+  return new BadInput({ path: ['id'], expected, got: { phrase: 'one that is' } });
 }
 
 function notRetryable({ status }: Generation): BadInput {

@@ -2,6 +2,7 @@ import { BadInput, type Mismatch } from '../../errors.ts';
 import type { Asset, Prisma } from '../../generated/prisma/client.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type Actor, note } from '../access/audit.ts';
+import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type ChangeDeps, type ChangeSteps, change } from '../event-log/change.ts';
 import { deleteAssetRows, deleteFiles } from '../generations/deletion.ts';
@@ -130,16 +131,14 @@ export function createAssetChanges(deps: AssetChangeDeps): AssetChanges {
   };
 }
 
-/** In one order for all, so that two changes never wait for each other. @throws NotFound */
+/** What users do to their library is done one after the other, as what they ask for is: see `lockUser`. @throws NotFound */
 async function lockAssets(
   tx: Prisma.TransactionClient,
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<Asset[]> {
+  await lockUser(tx, viewer.id);
   const rowIds = [...new Set(ids.map((id) => requireRowId('Asset', id)))];
-  await tx.$executeRaw`
-    SELECT 1 FROM "Asset" WHERE "id" = ANY(${rowIds}::uuid[]) AND "ownerId" = ${viewer.id}::uuid
-    ORDER BY "id" FOR UPDATE`;
   const rows = await tx.asset.findMany({ where: { id: { in: rowIds }, ownerId: viewer.id } });
   const found = new Map(rows.map((row) => [row.id, row]));
   return rowIds.map((id) => {

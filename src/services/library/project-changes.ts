@@ -1,6 +1,7 @@
 import { BadInput } from '../../errors.ts';
 import type { Prisma, Project } from '../../generated/prisma/client.ts';
 import { type Actor, note } from '../access/audit.ts';
+import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { change } from '../event-log/change.ts';
 import { deleteAssetRows, deleteFiles, deleteGenerationRows } from '../generations/deletion.ts';
@@ -97,9 +98,10 @@ export function createProjectChanges(deps: AssetChangeDeps): ProjectChanges {
         return project;
       });
       // In parts: a project of a million images is no one transaction. A crash leaves the rest in the trash.
-      while (await deleteSomeAssets(deps, viewer, projectId));
-      while (await deleteSomeGenerations(deps, viewer, projectId));
+      while (await deleteSomeAssets(deps, viewer, { projectId, globalId }));
+      while (await deleteSomeGenerations(deps, viewer, { projectId, globalId }));
       await deps.client.$transaction(async (tx) => {
+        await requireTrashed(tx, viewer, globalId);
         await note(tx, actor, { action: 'project.delete', targetId: projectId });
         await tx.project.deleteMany({ where: { id: projectId, ownerId: viewer.id } });
       });
@@ -111,7 +113,7 @@ export function createProjectChanges(deps: AssetChangeDeps): ProjectChanges {
 async function deleteSomeAssets(
   deps: AssetChangeDeps,
   viewer: Viewer,
-  projectId: string,
+  { projectId, globalId }: { projectId: string; globalId: string },
 ): Promise<boolean> {
   const take = changeIds.max;
   const rows = await deps.client.asset.findMany({
@@ -119,6 +121,7 @@ async function deleteSomeAssets(
   });
   if (rows.length === 0) return false;
   const deleted = await change(deps, async ({ tx, record }) => {
+    await requireTrashed(tx, viewer, globalId);
     const gone = await deleteAssetRows(
       tx,
       viewer.id,
@@ -137,7 +140,7 @@ async function deleteSomeAssets(
 async function deleteSomeGenerations(
   { client }: AssetChangeDeps,
   viewer: Viewer,
-  projectId: string,
+  { projectId, globalId }: { projectId: string; globalId: string },
 ): Promise<boolean> {
   const take = changeIds.max;
   const rows = await client.generation.findMany({
@@ -145,19 +148,31 @@ async function deleteSomeGenerations(
   });
   if (rows.length === 0) return false;
   const ids = rows.map(({ id }) => id);
-  await client.$transaction((tx) => deleteGenerationRows(tx, viewer.id, ids));
+  await client.$transaction(async (tx) => {
+    await requireTrashed(tx, viewer, globalId);
+    await deleteGenerationRows(tx, viewer.id, ids);
+  });
   return true;
 }
 
-/** @throws NotFound */
+/** It may have been restored meanwhile. @throws NotFound, BadInput */
+async function requireTrashed(
+  tx: Prisma.TransactionClient,
+  viewer: Viewer,
+  globalId: string,
+): Promise<void> {
+  const { trashedAt } = await lockProject(tx, viewer, globalId);
+  if (trashedAt === null) throw notInTrash(globalId);
+}
+
+/** What users do to their library is done one after the other, as what they ask for is: see `lockUser`. @throws NotFound */
 async function lockProject(
   tx: Prisma.TransactionClient,
   viewer: Viewer,
   globalId: string,
 ): Promise<Project> {
   const id = requireRowId('Project', globalId);
-  await tx.$executeRaw`
-    SELECT 1 FROM "Project" WHERE "id" = ${id}::uuid AND "ownerId" = ${viewer.id}::uuid FOR UPDATE`;
+  await lockUser(tx, viewer.id);
   const project = await tx.project.findUnique({ where: { id, ownerId: viewer.id } });
   if (project === null) throw new NotFound('a project', globalId, ['id']);
   return project;

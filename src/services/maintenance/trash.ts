@@ -1,5 +1,6 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Storage } from '../../storage/storage.ts';
+import { lockUser } from '../access/keys.ts';
 import { deleteAssetRows, deleteFiles, deleteGenerationRows } from '../generations/deletion.ts';
 
 /** Rows that one transaction deletes. */
@@ -19,17 +20,25 @@ export async function emptyTrash(
     if (rows.length === 0) break;
     const owners = new Set(rows.map(({ ownerId }) => ownerId));
     for (const ownerId of owners) {
-      const ids = rows.filter((row) => row.ownerId === ownerId).map(({ id }) => id);
-      await deleteFiles(
-        storage,
-        await client.$transaction((tx) => deleteAssetRows(tx, ownerId, ids)),
-      );
+      const asked = rows.filter((row) => row.ownerId === ownerId).map(({ id }) => id);
+      const deleted = await client.$transaction(async (tx) => {
+        await lockUser(tx, ownerId); // Some may be restored at this moment.
+        const still = await tx.asset.findMany({
+          ...{ where: { id: { in: asked }, ...where }, select: { id: true } },
+        });
+        return deleteAssetRows(
+          tx,
+          ownerId,
+          still.map(({ id }) => id),
+        );
+      });
+      await deleteFiles(storage, deleted);
     }
     count += rows.length;
   }
   for (;;) {
     const rows = await client.generation.findMany({
-      where: { trashedAt: { lt: before }, images: { none: {} } },
+      where: { trashedAt: { lt: before }, images: { none: { trashedAt: { not: null } } } },
       ...{ take: atOnce, select: { id: true, ownerId: true } },
     });
     if (rows.length === 0) break;
