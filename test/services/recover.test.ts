@@ -151,7 +151,15 @@ test('files without a row are deleted, but for those of waiting generations', as
   for (const id of [canceled.id, done.id, waiting.id, unknown]) {
     await fixture.storage.write(`originals/${id}/0-left.png`, Buffer.from('x'));
   }
-  expect(await sweepOrphans(fixture.client, fixture.storage, never)).toBe(3);
+  const { id: asset } = (await imagesOf(done.id))[0]!;
+  // A rendition of an image that was deleted while the process was killed, and two that are in use or under way.
+  const kept = [`renditions/${asset}/64.webp`, 'uploads/new.png'];
+  for (const key of [`renditions/${unknown}/64.webp`, ...kept]) {
+    await fixture.storage.write(key, Buffer.from('x'));
+  }
+  expect(await sweepOrphans(fixture.client, fixture.storage, never)).toBe(4);
+  for (const key of kept) expect(await fixture.storage.stat(key)).not.toBeNull();
+  expect(await fixture.storage.stat(`renditions/${unknown}/64.webp`)).toBeNull();
   const left = await Promise.all([canceled.id, unknown, waiting.id, done.id].map(filesOf));
   expect(left.map((files) => files.length)).toEqual([0, 0, 1, 1]);
   const [image] = await imagesOf(done.id);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Asset, PrismaClient } from '../../generated/prisma/client.ts';
 import type { ObjectInfo, OnStray, Storage } from '../../storage/storage.ts';
 import { toGlobalId } from '../relay/global-id.ts';
-import { findOrphans } from './orphans.ts';
+import { findOrphans, isSettled, unknownRenditions } from './orphans.ts';
 
 /** What is wrong with a file, for people. */
 export type Finding = {
@@ -24,7 +24,7 @@ const batch = 500;
  */
 export async function* examine(deps: Deps, options: { repair: boolean }): AsyncGenerator<Finding> {
   yield* examineRows(deps);
-  for (const folder of ['originals/', 'renditions/'] as const) {
+  for (const folder of ['originals/', 'uploads/', 'renditions/'] as const) {
     yield* examineFiles(deps, folder, options);
   }
 }
@@ -85,10 +85,10 @@ async function sha256Of(storage: Storage, key: string): Promise<string> {
 
 async function* examineFiles(
   { client, storage }: Deps,
-  folder: 'originals/' | 'renditions/',
+  folder: 'originals/' | 'uploads/' | 'renditions/',
   { repair }: { repair: boolean },
 ): AsyncGenerator<Finding> {
-  const findUnknown = folder === 'originals/' ? findOrphans : unknownRenditions;
+  const findUnknown = folder === 'renditions/' ? unknownRenditions : findOrphans;
   const strays: ({ key: string } & ObjectInfo)[] = [];
   let files: ({ key: string } & ObjectInfo)[] = [];
   const look = async () => {
@@ -107,7 +107,7 @@ async function* examineFiles(
     noObjects.push({ kind: 'no object', key, text: wordsOf(reason), isRepaired: false });
   };
   for await (const file of storage.list(folder, onStray)) {
-    files.push(file);
+    if (folder !== 'uploads/' || isSettled(file)) files.push(file);
     if (files.length === batch) await look();
   }
   await look();
@@ -117,12 +117,4 @@ async function* examineFiles(
     const text = `${bytes} bytes that no row knows of${fault === null ? '' : `; ${fault}`}`;
     yield { kind: 'without a row', key, text, isRepaired: repair && fault === null };
   }
-}
-
-/** Renditions of assets that no longer exist. */
-async function unknownRenditions(client: PrismaClient, keys: string[]): Promise<string[]> {
-  const rows = await client.$queryRaw<{ key: string }[]>`
-    SELECT f."key" FROM unnest(${keys}::text[]) AS f("key")
-    WHERE NOT EXISTS (SELECT 1 FROM "Asset" a WHERE a."id"::text = split_part(f."key", '/', 2))`;
-  return rows.map(({ key }) => key);
 }
