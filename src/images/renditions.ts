@@ -90,7 +90,7 @@ export function widthsOf(
   original: { readonly width: number; readonly height: number },
   wanted: readonly number[],
 ): { width: number; height: number }[] {
-  const usable = wanted.slice(0, mostWidths).filter((width) => width >= 1);
+  const usable = wanted.filter((width) => width >= 1);
   const widths = new Set(usable.map((width) => Math.min(snapWidth(width), original.width)));
   return [...widths]
     .sort((a, b) => a - b)
@@ -99,6 +99,3 @@ export function widthsOf(
       height: Math.max(1, Math.round((original.height * width) / original.width)),
     }));
 }
-
-/** Widths of one `srcset`. */
-const mostWidths = 20;

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { BadInput } from '../errors.ts';
 import type { Asset as AssetRow } from '../generated/prisma/client.ts';
 import { ImageFormat } from '../generated/prisma/enums.ts';
 import { placeholderDataUrl } from '../images/placeholder.ts';
@@ -96,6 +97,7 @@ export class AssetResolver {
     format: ImageFormat | null,
     @Ctx() ctx: Context,
   ) {
+    if (widths.length > mostWidths) throw tooManyWidths(widths.length);
     return widthsOf(asset, widths).map((size) => {
       const args = { ...plainLink, width: size.width, format: format ?? null };
       return {
@@ -149,6 +151,14 @@ export class AssetResolver {
   ) {
     return services.assets.children(viewer, asset, args);
   }
+}
+
+/** Widths of one `srcset`. */
+const mostWidths = 20;
+
+function tooManyWidths(got: number): BadInput {
+  const expected = `at most ${mostWidths} widths`;
+  return new BadInput({ path: ['widths'], expected, got, max: mostWidths });
 }
 
 const plainLink = { fit: 'CONTAIN', download: false, stripMetadata: false } as const;

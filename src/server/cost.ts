@@ -24,6 +24,7 @@ import { generateLimits } from '../services/generations/limits.ts';
 import { assetLimits, projectLimits } from '../services/library/limits.ts';
 import { pageSize } from '../services/relay/limits.ts';
 import { operationLimits, QueryTooComplex } from './limits.ts';
+import { createItemWeights } from './list-items.ts';
 
 /** The most that an operation may take, known before it is executed. */
 export type Cost = {
@@ -57,6 +58,7 @@ export function costOf(
   const values = { ...defaultsOf(operation), ...variables };
   const fragments = fragmentsOf(document);
   const weighed = new Map<string, Cost>();
+  const weightOfItems = createItemWeights(values);
 
   const ofFragment = (name: string): Cost => {
     const known = weighed.get(name);
@@ -98,6 +100,7 @@ export function costOf(
     // The items of a connection were counted with the connection.
     const isSingle = !field || !isCompositeType(type) || isConnection(parent);
     const times = isSingle ? 1 : lengthOf(field, node, values);
+    const items = weightOfItems((node.arguments ?? []).map(({ value }) => value));
     const name = (node.alias ?? node.name).value.length + punctuation;
     const own = isCompositeType(type)
       ? 0
@@ -105,7 +108,7 @@ export function costOf(
     return {
       depth: inside.depth + 1,
       aliases: inside.aliases + (node.alias ? 1 : 0),
-      fields: 1 + inside.fields * times,
+      fields: 1 + items + inside.fields * times,
       bytes: name + own + inside.bytes * times,
       statements: statementsOf(parent, node, field, values) + inside.statements * times,
     };

@@ -6,6 +6,7 @@ import { requireScopes } from '../services/access/scopes.ts';
 import type { Viewer } from '../services/access/viewer.ts';
 import type { Admission, Release } from './admission.ts';
 import { type Cost, checkCost, costOf } from './cost.ts';
+import { checkLists } from './list-items.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 export type OperationToCheck = {
@@ -24,7 +25,7 @@ export type CheckOperation = (operation: OperationToCheck) => Promise<CheckedOpe
 
 /**
  * Before anything is executed: whether the credential may do all of it, what it costs, and whether it may run now.
- * @throws DomainError FORBIDDEN, QUERY_TOO_COMPLEX, RATE_LIMITED
+ * @throws DomainError FORBIDDEN, BAD_USER_INPUT, QUERY_TOO_COMPLEX, RATE_LIMITED
  */
 export function createOperationCheck(deps: {
   schema: GraphQLSchema;
@@ -38,6 +39,7 @@ export function createOperationCheck(deps: {
     if (viewer.scopes.size < scopes.length) {
       requireScopes(viewer.scopes, scopesNeeded(schema, document, operationName));
     }
+    checkLists(document, variables);
     const cost = costOf(schema, document, { operationName, variables });
     if (cost === null) return { cost, release: () => {} };
     checkCost(cost);

@@ -49,6 +49,39 @@ describe('operations that cost too much', () => {
   });
   afterAll(() => server.close());
 
+  it.each([
+    [
+      'widths',
+      'query ($w: [Int!]!) { assets { nodes { renditions(widths: $w) { width } } } }',
+      'w',
+    ],
+    ['ids', 'query ($w: [ID!]!) { nodes(ids: $w) { id } }', 'w'],
+    [
+      'statuses',
+      'query ($w: [GenerationStatus!]) { generations(filter: { status: $w }) { totalCount } }',
+      'w',
+    ],
+  ])('are refused for lists that no argument takes: %s', async (_what, query, name) => {
+    const { status, errors } = await server.post(query, { [name]: Array(20_000).fill('QUEUED') });
+    expect([status, errors[0]?.extensions.code]).toEqual([400, 'BAD_USER_INPUT']);
+    const literal = query
+      .replace(/^query.*?\) \{/, '{')
+      .replace(`$${name}`, `[${'1 '.repeat(1_001)}]`);
+    expect((await server.post(literal)).errors.length).toBeGreaterThan(0);
+  });
+
+  it('count the items of an argument wherever it stands', async () => {
+    const aliases = Array.from({ length: 50 }, (_, i) => `a${i}: renditions(widths: $w) { width }`);
+    const query = `query ($w: [Int!]!) { assets(first: 1000) { nodes { ${aliases.join(' ')} } } }`;
+    const { errors } = await server.post(query, { w: Array(1_000).fill(64) });
+    expect(errors[0]?.extensions.code).toBe('QUERY_TOO_COMPLEX');
+    const widths = await server.post(
+      'query ($w: [Int!]!) { assets { nodes { renditions(widths: $w) { width } } } }',
+      { w: Array(21).fill(64) },
+    );
+    expect(widths.errors).toEqual([]); // There is no asset here to refuse it for.
+  });
+
   const inProject = 'generations { nodes { project { generations { totalCount } } } }';
   it.each([
     ['fields', '{ projects(first: 200) { nodes { generations(first: 200) { nodes { id } } } } }'],
