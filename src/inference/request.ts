@@ -131,6 +131,11 @@ export type SourceImage = {
   readonly rgb: Uint8Array;
   /** Above 0, at most 1: the part of the denoising steps that is taken. At 1 little of the source is left. */
   readonly strength: number;
+  /**
+   * `width * height` bytes, row-major: 0 returns the pixel of the source as it is, 255 repaints it, and what lies
+   * between mixes both. Null, or left out: the whole image is made anew.
+   */
+  readonly mask?: Uint8Array | null;
 };
 
 /** One image. */

@@ -22,6 +22,8 @@ export type Denoising = {
   readonly points: readonly Point[];
   /** At the first point. */
   readonly latents: Float32Array;
+  /** Puts what is known of the clean latents into each estimate of them. Left out: nothing is known. */
+  readonly constrain?: (denoised: Float32Array) => Float32Array;
   readonly conditioning: Conditioning;
   /** Null: without guidance. */
   readonly unconditional: Conditioning | null;
@@ -36,13 +38,14 @@ export async function* denoiseSteps(
   denoising: Denoising,
 ): AsyncGenerator<SampleStep & { step: number }, void, void> {
   const { job, request, denoiser, transformer, points, conditioning, unconditional } = denoising;
+  const { constrain = (denoised) => denoised } = denoising;
   let step = request.steps - (points.length - 1) + 1;
   const steps = denoising.sample({
     latents: denoising.latents,
     points,
     schedule: denoising.schedule,
-    denoise: (latents, at) =>
-      denoiser.denoise({
+    denoise: async (latents, at) => {
+      const denoised = await denoiser.denoise({
         job,
         transformer,
         latents,
@@ -54,7 +57,9 @@ export async function* denoiseSteps(
           unconditional !== null && isGuided(request, step, request.steps)
             ? { scale: request.guidanceScale, unconditional }
             : null,
-      }),
+      });
+      return constrain(denoised);
+    },
     noise: (after) => stepNoise(request.seed, after, denoising.latents.length),
   });
   for await (const sampled of steps) yield { ...sampled, step: step++ };
