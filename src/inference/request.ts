@@ -88,6 +88,14 @@ export const settings = {
     .describe(
       'Fraction of the denoising steps after which guidance ends; not below `guidanceStart`.',
     ),
+  perturbedAttentionScale: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe(
+      'Strength of perturbed-attention guidance, which leads away from what the model predicts with part of its self-attention left out: clearer structure, with or without classifier-free guidance. Acts between `guidanceStart` and `guidanceEnd`, with samplers that take guidance. At 0 there is none; above, each step takes one more evaluation of the model. 3 is a common value.',
+    ),
   sampler: z
     .enum(samplerNames)
     .default('DPMPP_2M')

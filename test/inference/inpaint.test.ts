@@ -124,7 +124,7 @@ describe.each(Object.entries({ dpmpp2m, euler, heun, unipc }))('along %s', (_, s
       },
       transformer: { predict: () => Promise.reject(new Error('not asked')) },
       ...{ schedule, sample, points, conditioning: { tokens: 0, feeds: {}, bytes: 0 } },
-      unconditional: null,
+      ...{ unconditional: null, perturbedScale: 0 },
       latents: addNoise(source, noise, points[0]!),
       constrain: (denoised) => denoised.map((x, i) => (isOpen(i) ? x : source[i]!)),
     });

@@ -54,6 +54,7 @@ test('fills in every default, and fixes the seed', async () => {
       guidanceScale: 4.5,
       guidanceStart: 0,
       guidanceEnd: 1,
+      perturbedAttentionScale: 0,
       sampler: 'DPMPP_2M',
       seed: Number(generation.seed),
       count: 1,

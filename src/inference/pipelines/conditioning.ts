@@ -1,21 +1,27 @@
 import type { Conditioning } from '../networks/transformer.ts';
 import type { ImageRequest } from '../request.ts';
 import { samplers } from '../sampling/samplers.ts';
+import type { Denoising } from './denoising.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { LoadedModel } from './model-loader.ts';
 import type { Job, Turns } from './turns.ts';
 
-/** Both prompts as the transformer takes them; without guidance the negative one is left out. */
+/**
+ * What the denoising is guided by: both prompts as the transformer takes them, without guidance the negative one
+ * left out. Samplers for distilled weights, which have guidance built in, take none of either kind.
+ */
 export async function conditionPrompts(
   request: ImageRequest,
   context: { job: Job; loaded: LoadedModel; turns: Turns; embeddings: Embeddings },
-): Promise<{ conditioning: Conditioning; unconditional: Conditioning | null }> {
-  const isGuided = samplers[request.sampler].usesGuidance && request.guidanceScale > 1;
+): Promise<Pick<Denoising, 'conditioning' | 'unconditional' | 'perturbedScale'>> {
+  const { usesGuidance } = samplers[request.sampler];
+  const isGuided = usesGuidance && request.guidanceScale > 1;
   const conditioning = await condition(request.prompt, request.cleanCaption, context);
   const unconditional = isGuided
     ? await condition(request.negativePrompt, request.cleanCaption, context)
     : null;
-  return { conditioning, unconditional };
+  const perturbedScale = usesGuidance ? request.perturbedAttentionScale : 0;
+  return { conditioning, unconditional, perturbedScale };
 }
 
 /** Tokens, then their embedding, then keys and values of the transformer's layers. */

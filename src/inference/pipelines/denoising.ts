@@ -27,6 +27,8 @@ export type Denoising = {
   readonly conditioning: Conditioning;
   /** Null: without guidance. */
   readonly unconditional: Conditioning | null;
+  /** Of perturbed-attention guidance; 0: without. */
+  readonly perturbedScale: number;
 };
 
 /**
@@ -38,13 +40,14 @@ export async function* denoiseSteps(
   denoising: Denoising,
 ): AsyncGenerator<SampleStep & { step: number }, void, void> {
   const { job, request, denoiser, transformer, points, conditioning, unconditional } = denoising;
-  const { constrain = (denoised) => denoised } = denoising;
+  const { perturbedScale, constrain = (denoised) => denoised } = denoising;
   let step = request.steps - (points.length - 1) + 1;
   const steps = denoising.sample({
     latents: denoising.latents,
     points,
     schedule: denoising.schedule,
     denoise: async (latents, at) => {
+      const guides = isGuided(request, step, request.steps);
       const denoised = await denoiser.denoise({
         job,
         transformer,
@@ -54,9 +57,8 @@ export async function* denoiseSteps(
         at,
         conditioning,
         guidance:
-          unconditional !== null && isGuided(request, step, request.steps)
-            ? { scale: request.guidanceScale, unconditional }
-            : null,
+          guides && unconditional !== null ? { scale: request.guidanceScale, unconditional } : null,
+        perturbedScale: guides ? perturbedScale : 0,
       });
       return constrain(denoised);
     },
