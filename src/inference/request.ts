@@ -50,6 +50,12 @@ export const settings = {
     .describe(
       "Whether both prompts are normalised as the captions of the model's training were: lower case, without URLs, HTML and the like.",
     ),
+  promptWeighting: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether brackets in both prompts are weights, as other programs read them: `(word)` counts 1.1 times, `(word:1.3)` 1.3 times, `[word]` 1/1.1 times; `\\(` is a bracket. Otherwise they are text.',
+    ),
   model: z
     .string()
     .describe(

@@ -46,6 +46,7 @@ test('fills in every default, and fixes the seed', async () => {
       prompt: 'a boat',
       negativePrompt: '',
       cleanCaption: true,
+      promptWeighting: false,
       model: 'tiny',
       width: 64,
       height: 64,
