@@ -125,6 +125,7 @@ async function run(job: Job): Promise<object> {
         latents,
         conditioning: conditioning!,
         unconditional: job.guidanceScale > 1 ? unconditional! : null,
+        perturbedScale: 0,
       });
       for await (const step of steps) latents = step.latents;
       const [latentHeight, latentWidth] = [job.height / 8, job.width / 8];

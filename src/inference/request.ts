@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { PreviewDemand } from './preview-demand.ts';
 import { type Sampler, samplerNames, samplers } from './sampling/samplers.ts';
 
+export { createPreviewDemand, type PreviewDemand, setPreviewDemand } from './preview-demand.ts';
 export { type Sampler, samplerNames, samplers };
 
 /**
@@ -48,6 +50,12 @@ export const settings = {
     .describe(
       "Whether both prompts are normalised as the captions of the model's training were: lower case, without URLs, HTML and the like.",
     ),
+  promptWeighting: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether brackets in both prompts are weights, as other programs read them: `(word)` counts 1.1 times, `(word:1.3)` 1.3 times, `[word]` 1/1.1 times; `\\(` is a bracket. Otherwise they are text.',
+    ),
   model: z
     .string()
     .describe(
@@ -85,6 +93,14 @@ export const settings = {
     .default(1)
     .describe(
       'Fraction of the denoising steps after which guidance ends; not below `guidanceStart`.',
+    ),
+  perturbedAttentionScale: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe(
+      'Strength of perturbed-attention guidance, which leads away from what the model predicts with part of its self-attention left out: clearer structure, with or without classifier-free guidance. Acts between `guidanceStart` and `guidanceEnd`, with samplers that take guidance. At 0 there is none; above, each step takes one more evaluation of the model. 3 is a common value.',
     ),
   sampler: z
     .enum(samplerNames)
@@ -131,6 +147,11 @@ export type SourceImage = {
   readonly rgb: Uint8Array;
   /** Above 0, at most 1: the part of the denoising steps that is taken. At 1 little of the source is left. */
   readonly strength: number;
+  /**
+   * `width * height` bytes, row-major: 0 returns the pixel of the source as it is, 255 repaints it, and what lies
+   * between mixes both. Null, or left out: the whole image is made anew.
+   */
+  readonly mask?: Uint8Array | null;
 };
 
 /** One image. */
@@ -258,24 +279,6 @@ export type EngineEvent =
       /** Milliseconds spent in each stage. */
       readonly timings: readonly { readonly stage: Stage; readonly milliseconds: number }[];
     };
-
-/**
- * Whether, and how often, anybody wants frames of an image. Lies in memory that the engine's thread
- * reads at the end of each step: asking costs nothing, and nobody asking costs nothing either.
- */
-export type PreviewDemand = {
-  /** [0]: 0 for none, else 1 + the least number of milliseconds between frames. */
-  readonly cell: Int32Array;
-};
-
-export function createPreviewDemand(): PreviewDemand {
-  return { cell: new Int32Array(new SharedArrayBuffer(4)) };
-}
-
-/** `everyMs` null: nobody watches. */
-export function setPreviewDemand(demand: PreviewDemand, everyMs: number | null): void {
-  Atomics.store(demand.cell, 0, everyMs === null ? 0 : Math.max(0, Math.trunc(everyMs)) + 1);
-}
 
 /**
  * The engine as the rest of the program sees it; `startEngine` in `engine.ts` makes the real one.

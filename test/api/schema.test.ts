@@ -40,6 +40,8 @@ const additions: Record<string, string> = {
   'ErrorCode.NOT_FINITE':
     'docs/decisions/0012: it would fail again, which ENGINE_FAILED does not say',
   'ErrorCode.UNAVAILABLE': 'docs/decisions/0013: the database is away, come again',
+  'GenerationSettings.promptWeighting':
+    'docs/decisions/0009: a setting is one row of one record, and each of them is shown',
   'Model.vocabulary': 'docs/decisions: a small model should say which words it knows',
 };
 

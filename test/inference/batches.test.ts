@@ -47,6 +47,7 @@ describe('requests to the denoiser', () => {
       at,
       conditioning,
       guidance: null,
+      perturbedScale: 0,
     });
 
   it('of one network and size are computed together, up to so many', async () => {

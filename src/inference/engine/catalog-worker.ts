@@ -56,7 +56,9 @@ async function answer(
     case 'count': {
       const listing = await (await catalog()).find(command.name);
       if (!listing?.model) return null;
-      const { tokens, truncated } = listing.model.readPrompt(command.prompt, command.isCleaned);
+      const { prompt, isCleaned } = command;
+      const how = { isCleaned, isWeighted: false };
+      const { tokens, truncated } = listing.model.readPrompt(prompt, how);
       return { tokens, truncated };
     }
     case 'checksum':

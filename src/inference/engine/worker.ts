@@ -4,13 +4,17 @@ import { withoutFolder } from '../models/listing.ts';
 import { runtimeVersion } from '../onnx/session.ts';
 import { createDenoiser } from '../pipelines/denoiser.ts';
 import { createEmbeddings } from '../pipelines/embeddings.ts';
+import type { ImageJob } from '../pipelines/image.ts';
 import { imageToImage } from '../pipelines/image-to-image.ts';
+import { inpaint } from '../pipelines/inpaint.ts';
+import type { JobEvent } from '../pipelines/job-event.ts';
 import { createLoadedModels } from '../pipelines/loaded-models.ts';
 import { createModelLoader, type ModelRef } from '../pipelines/model-loader.ts';
 import { createSourceEncodings } from '../pipelines/source-encodings.ts';
 import { textToImage } from '../pipelines/text-to-image.ts';
 import { Canceled, createTurns, type Job } from '../pipelines/turns.ts';
 import { chooseProvider, ProviderUnavailable } from '../providers.ts';
+import type { ImageRequest } from '../request.ts';
 import { type Command, faultOf, type Report, type ThreadOptions } from './protocol.ts';
 
 const { provider: asked, threads, maxModels } = workerData as ThreadOptions;
@@ -35,6 +39,15 @@ async function serve(): Promise<void> {
   const [embeddings, sources] = [createEmbeddings(), createSourceEncodings()];
   const context = { models, turns, denoiser, embeddings, sources };
 
+  function eventsOf(request: ImageRequest, image: ImageJob): AsyncGenerator<JobEvent, void, void> {
+    const { source } = request;
+    if (!source) return textToImage(request, image, context);
+    const { mask } = source;
+    return mask
+      ? inpaint(request, { ...source, mask }, image, context)
+      : imageToImage(request, source, image, context);
+  }
+
   async function generate(command: Extract<Command, { type: 'generate' }>): Promise<void> {
     const { job: order, request, model: ref, demand } = command;
     const job: Job = {
@@ -44,9 +57,7 @@ async function serve(): Promise<void> {
     };
     const image = { job, ref, demand: demand === null ? null : { cell: demand } };
     try {
-      const events = request.source
-        ? imageToImage(request, request.source, image, context)
-        : textToImage(request, image, context);
+      const events = eventsOf(request, image);
       for await (const event of events) {
         if (job.isCanceled()) break;
         const pixels =

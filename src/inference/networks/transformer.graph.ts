@@ -96,13 +96,25 @@ export function modulationGraph(
 }
 
 /**
+ * The layers whose self-attention perturbed-attention guidance leaves out: those of diffusers'
+ * `PixArtSigmaPAGPipeline`. Its default, `blocks.1`, is searched for in the names of the layers, and found in
+ * 1 and 10 to 19. A model of one layer has that one.
+ */
+export function perturbedLayers(layers: number): number[] {
+  const indices = Array.from({ length: layers }, (_, layer) => layer);
+  return layers === 1 ? [0] : indices.filter((layer) => layer === 1 || (layer >= 10 && layer < 20));
+}
+
+/**
  * One step. `latents` (1, channels, H, W), `position` (n, D), `k.{layer}` and `v.{layer}` (s, D),
  * `modulation.*` as above → `noise` (1, channels, H, W), the predicted ε
+ * @param identity layers in which each token attends to itself alone (arXiv 2403.17377, equation 13)
  */
 export function denoisingGraph(
   weights: Weights,
   config: TransformerConfig,
   plan: Plan,
+  identity: readonly number[] = [],
 ): GraphBuilder {
   const graph = new GraphBuilder(weights, plan);
   const { channels, patchSize } = config;
@@ -122,7 +134,9 @@ export function denoisingGraph(
   const grid = graph.op('Shape', [patches]);
   const flat = graph.op('Reshape', [patches, graph.ints([width, -1])]); // (D, n)
   let x = graph.op('Add', [graph.op('Transpose', [flat], { perm: [1, 0] }), position]); // (n, D)
-  for (let layer = 0; layer < config.layers; layer++) x = block(graph, config, { x, grid, layer });
+  for (let layer = 0; layer < config.layers; layer++) {
+    x = block(graph, config, { x, grid, layer, isIdentity: identity.includes(layer) });
+  }
 
   const [shift, scale] = graph.split(graph.input('modulation.out', [2 * width]), 2, 0);
   x = layerNorm(graph, x, { scale: scale!, shift: shift!, epsilon: config.normEpsilon });
@@ -134,7 +148,7 @@ export function denoisingGraph(
 function block(
   graph: GraphBuilder,
   config: TransformerConfig,
-  { x, grid, layer }: { x: Value; grid: Value; layer: number },
+  { x, grid, layer, isIdentity }: { x: Value; grid: Value; layer: number; isIdentity: boolean },
 ): Value {
   const name = `transformer_blocks.${layer}`;
   const width = config.heads * config.headDim;
@@ -151,21 +165,22 @@ function block(
   ) as [Value, Value, Value, Value, Value, Value];
   const epsilon = config.normEpsilon;
 
-  // Self-attention, over compressed keys and values where the layer has them; queries are all there.
   const normed = layerNorm(graph, x, { scale: scale1, shift: shift1, epsilon });
+  const project = (to: 'to_q' | 'to_k' | 'to_v') =>
+    linear(graph, normed, `${name}.attn1.${to}`, square); // (n, D)
+  // Self-attention, over compressed keys and values where the layer has them; queries are all there.
   const compress = (tokens: Value) =>
     config.compression?.layers.includes(layer)
       ? compressTokens(graph, config.compression, { tokens, grid, width, name: `${name}.attn1` })
-      : tokens;
-  const self = attention(
-    graph,
-    {
-      q: linear(graph, normed, `${name}.attn1.to_q`, square), // (n, D)
-      k: compress(linear(graph, normed, `${name}.attn1.to_k`, square)), // (n / R², D)
-      v: compress(linear(graph, normed, `${name}.attn1.to_v`, square)), // (n / R², D)
-    },
-    shape,
-  );
+      : tokens; // (n / R², D), or (n, D)
+  // As the identity, it gives each token its own value: the one before compression.
+  const self = isIdentity
+    ? project('to_v')
+    : attention(
+        graph,
+        { q: project('to_q'), k: compress(project('to_k')), v: compress(project('to_v')) },
+        shape,
+      );
   const attended = linear(graph, self, `${name}.attn1.to_out.0`, square);
   const x1 = graph.op('Add', [x, graph.op('Mul', [attended, gate1])]);
 

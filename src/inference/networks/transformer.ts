@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Checkpoint } from '../checkpoints/checkpoint.ts';
 import type { TransformerConfig } from '../checkpoints/transformer.ts';
 import { defaultPlan, type Plan } from '../onnx/graph.ts';
-import { createSessions, type Tensor } from '../onnx/session.ts';
+import { createSessions, type Session, type Tensor } from '../onnx/session.ts';
 import { openWeightData } from '../onnx/weight-data.ts';
 import type { Weights } from '../onnx/weights.ts';
 import type { Pause, Runtime } from './network.ts';
@@ -13,6 +13,7 @@ import {
   conditioningGraph,
   denoisingGraph,
   modulationGraph,
+  perturbedLayers,
   timestepChannels,
 } from './transformer.graph.ts';
 
@@ -33,6 +34,8 @@ export type TransformerInput = {
   /** 0 to 999, fractions allowed. */
   readonly timestep: number;
   readonly conditioning: Conditioning;
+  /** Whether the self-attention of some layers is the identity (`perturbedLayers`). Left out: it is not. */
+  readonly isPerturbed?: boolean;
 };
 
 export type Transformer = {
@@ -69,6 +72,11 @@ export async function loadTransformer(
   const [conditioner, modulator, denoiser] = sessions;
   const { channels, patchSize } = config;
   const positionOf = createPositions(config);
+  const perturbed = whenNeeded(async () => {
+    const graph = denoisingGraph(weights, config, plan, perturbedLayers(config.layers));
+    const [one] = await createSessions([graph], { ...session, data });
+    return one;
+  });
 
   const modulations = new LRUCache<string, Record<string, Tensor>>({ max: modulationsKept });
   const modulationOf = async ({ timestep, height, width }: TransformerInput) => {
@@ -93,7 +101,7 @@ export async function loadTransformer(
     const { latents, height, width, conditioning } = input;
     const grid = { height: height / patchSize, width: width / patchSize };
     checkInput(config, input, grid);
-    const { noise } = await denoiser.run({
+    const { noise } = await (input.isPerturbed ? await perturbed.get() : denoiser).run({
       latents: floats(latents, [1, channels, height, width]),
       position: positionOf(grid),
       ...(await modulationOf(input)),
@@ -123,9 +131,22 @@ export async function loadTransformer(
     },
 
     async release() {
-      await Promise.all(sessions.map((one) => one.release()));
+      await Promise.all([...sessions.map((one) => one.release()), perturbed.release()]);
       await data.close();
     },
+  };
+}
+
+/** A session that is made when it is first asked for. Where that fails, the next one to ask tries again. */
+function whenNeeded(make: () => Promise<Session>) {
+  let session: Session | undefined;
+  return {
+    /** @throws what `make` throws */
+    async get() {
+      session ??= await make();
+      return session;
+    },
+    release: async () => session?.release(),
   };
 }
 

@@ -25,6 +25,8 @@ export type DenoiseRequest = {
   readonly conditioning: Conditioning;
   /** Null: the conditional prediction alone, at half the cost. */
   readonly guidance: { readonly scale: number; readonly unconditional: Conditioning } | null;
+  /** Of perturbed-attention guidance, which takes one prediction more; 0 for none. */
+  readonly perturbedScale: number;
 };
 
 export type Denoiser = {
@@ -110,7 +112,7 @@ function fits(one: DenoiseRequest, other: DenoiseRequest): boolean {
   );
 }
 
-/** Conditional first, then unconditional where it is guided. */
+/** Conditional first, then unconditional where it is guided, then perturbed where that guides it too. */
 function inputsOf(request: DenoiseRequest): TransformerInput[] {
   const { latents, latentHeight: height, latentWidth: width, at, conditioning, guidance } = request;
   const input = (prompt: Conditioning) => ({
@@ -120,21 +122,30 @@ function inputsOf(request: DenoiseRequest): TransformerInput[] {
     timestep: at.timestep,
     conditioning: prompt,
   });
-  return guidance === null
-    ? [input(conditioning)]
-    : [input(conditioning), input(guidance.unconditional)];
+  return [
+    input(conditioning),
+    ...(guidance === null ? [] : [input(guidance.unconditional)]),
+    ...(request.perturbedScale > 0 ? [{ ...input(conditioning), isPerturbed: true }] : []),
+  ];
 }
 
 /** @throws NotFinite */
 function estimate(request: DenoiseRequest, predictions: readonly Float32Array[]): Float32Array {
-  const { latents, at, guidance } = request;
-  const [conditional, unconditional] = predictions as [Float32Array, Float32Array?];
+  const { latents, at, guidance, perturbedScale } = request;
+  const [conditional, ...others] = predictions as [Float32Array, ...Float32Array[]];
   checkFinite(conditional, 'the predicted noise');
-  if (guidance === null || unconditional === undefined) {
-    return cleanEstimate(latents, conditional, at);
+  let noise = conditional;
+  if (guidance !== null) {
+    const unconditional = others[0]!;
+    checkFinite(unconditional, 'the predicted noise of the negative prompt');
+    noise = guide(conditional, unconditional, guidance.scale);
   }
-  checkFinite(unconditional, 'the predicted noise of the negative prompt');
-  return cleanEstimate(latents, guide(conditional, unconditional, guidance.scale), at);
+  if (perturbedScale > 0) {
+    const perturbed = others.at(-1)!;
+    checkFinite(perturbed, 'the predicted noise with perturbed attention');
+    noise = leadAway(noise, { conditional, perturbed, scale: perturbedScale });
+  }
+  return cleanEstimate(latents, noise, at);
 }
 
 /** Classifier-free guidance, arXiv 2207.12598: ε = εu + s·(εc − εu). */
@@ -142,24 +153,32 @@ function guide(conditional: Float32Array, unconditional: Float32Array, scale: nu
   return unconditional.map((u, i) => u + scale * (conditional[i]! - u));
 }
 
+/** Perturbed-attention guidance, arXiv 2403.17377, equations 16 and 17: ε + s·(εc − εp). */
+function leadAway(
+  noise: Float32Array,
+  {
+    conditional,
+    perturbed,
+    scale,
+  }: { conditional: Float32Array; perturbed: Float32Array; scale: number },
+) {
+  return noise.map((e, i) => e + scale * (conditional[i]! - perturbed[i]!));
+}
+
 /**
- * Whether guidance acts in a step: at a scale above 1, and between the fractions of the way that
- * were asked for (arXiv 2404.07724).
+ * Whether guidance of either kind acts in a step: between the fractions of the way that were asked for
+ * (arXiv 2404.07724).
  * @param step 1 to `steps`
  */
 export function isGuided(
-  request: { guidanceScale: number; guidanceStart: number; guidanceEnd: number },
+  request: { guidanceStart: number; guidanceEnd: number },
   step: number,
   steps: number,
 ): boolean {
-  const { guidanceScale, guidanceStart, guidanceEnd } = request;
+  const { guidanceStart, guidanceEnd } = request;
   // A thousandth of a step of slack, so that 0.3 of 10 steps is 3 of them in floating point too.
   const slack = 1e-3 / steps;
-  return (
-    guidanceScale > 1 &&
-    (step - 1) / steps >= guidanceStart - slack &&
-    step / steps <= guidanceEnd + slack
-  );
+  return (step - 1) / steps >= guidanceStart - slack && step / steps <= guidanceEnd + slack;
 }
 
 /** @throws NotFinite, rather than a black image */

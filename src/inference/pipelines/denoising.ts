@@ -22,9 +22,13 @@ export type Denoising = {
   readonly points: readonly Point[];
   /** At the first point. */
   readonly latents: Float32Array;
+  /** Puts what is known of the clean latents into each estimate of them. Left out: nothing is known. */
+  readonly constrain?: (denoised: Float32Array) => Float32Array;
   readonly conditioning: Conditioning;
   /** Null: without guidance. */
   readonly unconditional: Conditioning | null;
+  /** Of perturbed-attention guidance; 0: without. */
+  readonly perturbedScale: number;
 };
 
 /**
@@ -36,13 +40,15 @@ export async function* denoiseSteps(
   denoising: Denoising,
 ): AsyncGenerator<SampleStep & { step: number }, void, void> {
   const { job, request, denoiser, transformer, points, conditioning, unconditional } = denoising;
+  const { perturbedScale, constrain = (denoised) => denoised } = denoising;
   let step = request.steps - (points.length - 1) + 1;
   const steps = denoising.sample({
     latents: denoising.latents,
     points,
     schedule: denoising.schedule,
-    denoise: (latents, at) =>
-      denoiser.denoise({
+    denoise: async (latents, at) => {
+      const guides = isGuided(request, step, request.steps);
+      const denoised = await denoiser.denoise({
         job,
         transformer,
         latents,
@@ -51,10 +57,11 @@ export async function* denoiseSteps(
         at,
         conditioning,
         guidance:
-          unconditional !== null && isGuided(request, step, request.steps)
-            ? { scale: request.guidanceScale, unconditional }
-            : null,
-      }),
+          guides && unconditional !== null ? { scale: request.guidanceScale, unconditional } : null,
+        perturbedScale: guides ? perturbedScale : 0,
+      });
+      return constrain(denoised);
+    },
     noise: (after) => stepNoise(request.seed, after, denoising.latents.length),
   });
   for await (const sampled of steps) yield { ...sampled, step: step++ };

@@ -20,3 +20,20 @@ export function createEmbeddings(): Embeddings {
     of: (textEncoder, ids, encode) => kept.of(`${textEncoder} ${ids.join(' ')}`, encode),
   };
 }
+
+/**
+ * An embedding (tokens, width) in which each token counts as often as its weight says, by the convention of the
+ * AUTOMATIC1111 web UI: multiplied by it, then the whole scaled back to the mean that it had. The mean is that of
+ * absolute values: T5's embeddings have one near 0, whose ratio is arbitrary (1.5 on one word of six would make
+ * the rest 1.9 times as large).
+ */
+export function weighted({ data, tokens }: Embedding, weights: readonly number[]): Embedding {
+  const width = data.length / tokens;
+  const multiplied = data.map((x, i) => x * weights[Math.floor(i / width)]!);
+  const scale = absoluteSum(data) / absoluteSum(multiplied);
+  return { data: multiplied.map((x) => x * scale), tokens };
+}
+
+function absoluteSum(values: Float32Array): number {
+  return values.reduce((sum, x) => sum + Math.abs(x), 0);
+}

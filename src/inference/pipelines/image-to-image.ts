@@ -4,6 +4,7 @@ import { encodingNoise, initialLatents } from '../sampling/latents.ts';
 import { addNoise } from '../sampling/points.ts';
 import { type ImageJob, makeImage, type PipelineContext } from './image.ts';
 import type { JobEvent } from './job-event.ts';
+import type { LoadedModel } from './model-loader.ts';
 import { imagePlanes } from './preview.ts';
 
 /**
@@ -22,16 +23,8 @@ export async function* imageToImage(
   const taken = stepsTaken(request.steps, source.strength);
   yield* makeImage(request, image, {
     ...context,
-    async begin(path, { model, vae }) {
-      const { mean, logvar } = await context.sources.of(model.vae.identity, source.rgb, () =>
-        context.turns.run(image.job, (pause) =>
-          vae.encode(imagePlanes(source.rgb), request.height, request.width, pause),
-        ),
-      );
-      const noise = encodingNoise(request.seed, mean.length);
-      const clean = mean.map(
-        (m, i) => (m + Math.exp(logvar[i]! / 2) * noise[i]!) * vae.scalingFactor,
-      );
+    async begin(path, loaded) {
+      const clean = await sourceLatents(request, source, { image, context, loaded });
       const points = path.slice(path.length - 1 - taken);
       const latents = addNoise(clean, initialLatents(request.seed, request), points[0]!);
       return { points, latents };
@@ -39,12 +32,32 @@ export async function* imageToImage(
   });
 }
 
+/** Clean latents of the source (4, height/8, width/8), drawn from the distribution that the VAE gives. */
+export async function sourceLatents(
+  request: ImageRequest,
+  { rgb }: SourceImage,
+  { image, context, loaded }: { image: ImageJob; context: PipelineContext; loaded: LoadedModel },
+): Promise<Float32Array> {
+  const { model, vae } = loaded;
+  const { mean, logvar } = await context.sources.of(model.vae.identity, rgb, () =>
+    context.turns.run(image.job, (pause) =>
+      vae.encode(imagePlanes(rgb), request.height, request.width, pause),
+    ),
+  );
+  const noise = encodingNoise(request.seed, mean.length);
+  return mean.map((m, i) => (m + Math.exp(logvar[i]! / 2) * noise[i]!) * vae.scalingFactor);
+}
+
 /** How many of the steps are taken, the last ones: `min(int(steps · strength), steps)` in diffusers. */
 export function stepsTaken(steps: number, strength: number): number {
   return Math.min(Math.floor(steps * strength), steps);
 }
 
-function checkSource({ width, height, steps }: ImageRequest, { rgb, strength }: SourceImage): void {
+/** @throws BadInput */
+export function checkSource(
+  { width, height, steps }: ImageRequest,
+  { rgb, strength }: SourceImage,
+): void {
   if (rgb.length !== 3 * width * height) {
     throw new BadInput({
       path: ['source'],

@@ -6,7 +6,7 @@ import type { Point } from '../sampling/points.ts';
 import { pathOf, samplers } from '../sampling/samplers.ts';
 import { conditionPrompts } from './conditioning.ts';
 import { checkFinite, type Denoiser } from './denoiser.ts';
-import { denoiseSteps } from './denoising.ts';
+import { type Denoising, denoiseSteps } from './denoising.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { JobEvent } from './job-event.ts';
 import type { LoadedModels } from './loaded-models.ts';
@@ -32,8 +32,8 @@ export type ImageJob = {
   readonly demand: PreviewDemand | null;
 };
 
-/** Where on its sampler's path an image begins, and with which latents. */
-export type Start = { readonly points: readonly Point[]; readonly latents: Float32Array };
+/** Where on its sampler's path an image begins, with which latents, and what is known of its end. */
+export type Start = Pick<Denoising, 'points' | 'latents' | 'constrain'>;
 
 /**
  * What all kinds of images have in common: load the model, encode the prompts, denoise from

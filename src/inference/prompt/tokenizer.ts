@@ -22,6 +22,8 @@ export type Tokenizer = {
    * @returns ids without padding, and how many tokens the whole text has, its end included.
    */
   encode(text: string, maxTokens: number): { ids: number[]; truncated: boolean; tokens: number };
+  /** What an id stands for, with spaces as such; empty for the end, the unknown and other special tokens. */
+  textOf(id: number): string;
   /** One more than the largest id that `encode` gives. */
   readonly vocabularySize: number;
   /** Of the files that it was read from. */
@@ -205,8 +207,11 @@ function tokenizerOf(model: UnigramModel): Omit<Tokenizer, 'identity'> {
     return encodePieces(model.addDummyPrefix && !text.startsWith('▁') ? `▁${text}` : text);
   }
 
+  const special = new Set([unknownId, endId, ...addedTokens.map(({ id }) => id)]);
+
   return {
     vocabularySize,
+    textOf: (id) => (special.has(id) ? '' : (pieces[id]?.[0] ?? '').replaceAll('▁', ' ')),
     encode(text, maxTokens) {
       const sections = split(text).map((one) => (typeof one === 'number' ? one : normalize(one)));
       checkNormalized(sections);

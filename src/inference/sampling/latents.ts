@@ -11,6 +11,25 @@ export function initialLatents(
   return seededNoise(seed, count);
 }
 
+/**
+ * Which latents a mask of pixels opens, row-major (height/8, width/8): those of which any pixel is above 0.
+ * Whatever is to be repainted may change, however thin it is; how much of it shows is for the pixels.
+ * @param mask (height, width)
+ */
+export function latentMask(
+  mask: Uint8Array,
+  { width, height }: { readonly width: number; readonly height: number },
+): boolean[] {
+  const across = width / latentFactor;
+  const isOpen = new Array<boolean>(across * (height / latentFactor)).fill(false);
+  for (const [pixel, value] of mask.entries()) {
+    if (value === 0) continue;
+    const [x, y] = [pixel % width, Math.floor(pixel / width)];
+    isOpen[Math.floor(y / latentFactor) * across + Math.floor(x / latentFactor)] = true;
+  }
+  return isOpen;
+}
+
 /** The noise that a sampler adds after step `step` (1, 2, …): its own stream of the same seed. */
 export function stepNoise(seed: number, step: number, count: number): Float32Array {
   return seededNoise(seed, count, step);
