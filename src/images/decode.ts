@@ -43,3 +43,17 @@ export async function decodeCovering(
     throw new ImageUnreadable({ cause });
   }
 }
+
+/**
+ * The brightness of an image in the same place as `decodeCovering` puts its pixels. Transparency is laid on black.
+ * @returns `width * height` bytes, row-major: 0 black to 255 white
+ * @throws ImageUnreadable
+ */
+export async function decodeMask(
+  bytes: Uint8Array,
+  size: { width: number; height: number },
+): Promise<Uint8Array> {
+  const rgb = await decodeCovering(bytes, size);
+  const at = (i: number) => Math.round((rgb[3 * i]! + rgb[3 * i + 1]! + rgb[3 * i + 2]!) / 3);
+  return Uint8Array.from({ length: size.width * size.height }, (_, i) => at(i));
+}

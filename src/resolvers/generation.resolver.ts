@@ -46,7 +46,7 @@ import type { Context } from './context.ts';
 import { filterArg, idArg, inProjectArg, newest, orderArg } from './list-args.ts';
 
 /** The record, and what of the row belongs to it. */
-type SettingsRead = Settings & Pick<GenerationRow, 'sourceId' | 'strength'>;
+type SettingsRead = Settings & Pick<GenerationRow, 'sourceId' | 'maskId' | 'strength'>;
 
 /** A row, and in an event the position of that event, which was read before the row. */
 type GenerationRead = GenerationRow & { readonly eventCursor?: string };
@@ -154,8 +154,9 @@ export class GenerationResolver {
     description: 'Settings, complete: every default is filled in.',
   })
   async settings(@Root() generation: GenerationRead, @Ctx() ctx: Context) {
-    const { sourceId, strength } = generation;
-    return { ...(await ctx.services.generations.settings(generation)), sourceId, strength };
+    const { sourceId, maskId, strength } = generation;
+    const settings = await ctx.services.generations.settings(generation);
+    return { ...settings, sourceId, maskId, strength };
   }
 
   @FieldResolver(() => Generation, {
@@ -268,8 +269,10 @@ export class GenerationSettingsResolver {
     nullable: true,
     description: 'Image that it starts from; null where it is made from text alone.',
   })
-  async image(@Root() { sourceId, strength }: SettingsRead, @Ctx() ctx: Context) {
+  async image(@Root() { sourceId, maskId, strength }: SettingsRead, @Ctx() ctx: Context) {
     if (strength === null) return null;
-    return { asset: sourceId && (await ctx.services.assets.load(ctx.viewer, sourceId)), strength };
+    const load = (id: string | null) => id && ctx.services.assets.load(ctx.viewer, id);
+    const [asset, mask] = await Promise.all([load(sourceId), load(maskId)]);
+    return { asset, mask, strength };
   }
 }

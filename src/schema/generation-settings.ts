@@ -21,6 +21,12 @@ export class ImageSettings {
   })
   asset!: Asset | null;
 
+  @Field(() => Asset, {
+    nullable: true,
+    description: 'The mask; null without one, and once it was deleted for good.',
+  })
+  mask!: Asset | null;
+
   @Field(() => Float, { description: 'Part of the denoising steps that is taken.' })
   strength!: number;
 }

@@ -11,6 +11,13 @@ export class ImageInput {
   })
   assetId!: string;
 
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'Global id of an asset that is the mask, scaled as the image is: it is repainted where that is white, kept pixel for pixel where it is black, and mixed in between. Default: none, all of it is made anew.',
+  })
+  maskAssetId?: string | null;
+
   @Field(() => Float, {
     description:
       'Part of the denoising steps that is taken, above 0 to 1: at 1 little of the image is left. At least one step must be.',

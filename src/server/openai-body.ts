@@ -124,7 +124,7 @@ export async function readForm(
 }
 
 function onlyOneImage(got: string): BadInput {
-  const expected = 'one image and no mask: repainting with a mask is not implemented';
+  const expected = 'one image and no mask: masks are for GraphQL (settings.image.maskAssetId)';
   return new BadInput({ path: [got.slice(0, 100)], expected, got: { phrase: 'a further file' } });
 }
 

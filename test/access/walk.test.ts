@@ -106,7 +106,7 @@ beforeAll(async () => {
         guidanceScale: 2, sampler: DPMPP_2M
       } }) { preset { id } }
       child: generate(input: { waitSeconds: 30, projectId: "${project}", settings: {
-        prompt: "${secretPrompt}", image: { assetId: "${first}", strength: 0.5 }
+        prompt: "${secretPrompt}", image: { assetId: "${first}", maskAssetId: "${first}", strength: 0.5 }
       } }) { generation { id } }
       retryGeneration(input: { id: "${failed}" }) { generation { id } }
     }`,

@@ -212,7 +212,7 @@ describe('the models', () => {
     expect(model).toMatchObject({
       isDefault: true,
       available: true,
-      kinds: ['TEXT_TO_IMAGE', 'IMAGE_TO_IMAGE'],
+      kinds: ['TEXT_TO_IMAGE', 'IMAGE_TO_IMAGE', 'INPAINT'],
       limits: { maxSteps: 100, maxCount: 8 },
       defaults: { width: 64 },
     });

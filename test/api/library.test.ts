@@ -1,15 +1,19 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SourceImage } from '../../src/inference/request.ts';
 import { startTestServer, type TestServer, take } from '../support/server.ts';
 import { createStepwise } from '../support/stepwise.ts';
 
 let server: TestServer;
 const engine = createStepwise();
+/** What the engine was given to start from. */
+const sources: SourceImage[] = [];
 beforeAll(async () => {
   server = await startTestServer({
     generate(request, options) {
       if (request.prompt.includes('fails')) throw new Error('on purpose');
+      if (request.source) sources.push(request.source);
       return engine.generate(request, options);
     },
   });
@@ -510,6 +514,26 @@ describe('events of assets', () => {
       { __typename: 'AssetsChanged', assets: [] },
       { __typename: 'AssetsDeleted', assetIds: [id] },
     ]);
+  });
+});
+
+describe('inpainting', () => {
+  it('records image and mask, hands both to the engine, and refuses what is not there', async () => {
+    const [source, mask] = [await image('the whole'), await image('the mask')];
+    const settings = `{ prompt: "inpainted", image: { assetId: "${source.id}", maskAssetId: "${mask.id}", strength: 1 } }`;
+    const fields = `{ generation { kind settings { image { strength asset { id } mask { id } } } images { parents { id } } } }`;
+    const made = await change('generate', `{ waitSeconds: 30, settings: ${settings} }`, fields);
+    expect(made.generate.generation).toMatchObject({
+      kind: 'INPAINT',
+      settings: { image: { strength: 1, asset: { id: source.id }, mask: { id: mask.id } } },
+      images: [{ parents: [{ id: source.id }, { id: mask.id }] }],
+    });
+    const sent = sources.at(-1)!;
+    expect(sent.rgb.length).toBe(3 * sent.mask!.length);
+    const other = settings.replace(mask.id, 'nothing');
+    expect(
+      await codeOf(`mutation { generate(input: { settings: ${other} }) { __typename } }`),
+    ).toBe('NOT_FOUND');
   });
 });
 

@@ -1,9 +1,17 @@
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 import { z } from 'zod';
 import { DomainError } from '../../errors.ts';
 import type { Prisma, PrismaClient, UserRole } from '../../generated/prisma/client.ts';
 import { nameProblems } from '../input/text.ts';
 import { note } from './audit.ts';
+import { FetchFailed, fetchBounded } from './bounded-fetch.ts';
 import { userLimits } from './limits.ts';
 import { sha256Of } from './secret.ts';
 import { addUser, freeName } from './users.ts';
@@ -44,9 +52,10 @@ const algorithms = [
 
 /** Seconds by which the clocks of the issuer and this machine may differ. */
 export const clockSkewSeconds = 30;
-const fetchTimeoutMs = 5_000;
 /** Time before keys are fetched again for a token whose key is unknown. */
 const cooldownMs = 10_000;
+/** The same where the provider did not answer. */
+const failureMs = 2_000;
 
 export function createTokens(
   client: PrismaClient,
@@ -137,7 +146,7 @@ function reasonOf(error: unknown): unknown {
 
 /** What `fetch` throws, and what `jose` makes of an answer that holds no keys. */
 function isUnreachable(error: unknown): boolean {
-  if (error instanceof TypeError || error instanceof DiscoveryFailed) return true;
+  if (error instanceof TypeError || error instanceof FetchFailed) return true;
   return error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC';
 }
 
@@ -173,20 +182,26 @@ function inside(object: unknown, [name, ...rest]: readonly string[]): unknown {
   return inside((object as Readonly<Record<string, unknown>>)[name], rest);
 }
 
-class DiscoveryFailed extends Error {}
-
 /** Found at the first token, so that a start does not depend on the identity provider. */
 function remoteKeys({ issuer, jwksUrl }: TokenIssuer): JWTVerifyGetKey {
-  const options = { timeoutDuration: fetchTimeoutMs, cooldownDuration: cooldownMs };
-  let found: Promise<JWTVerifyGetKey> | null = null;
+  const options = { cooldownDuration: cooldownMs, [customFetch]: fetchBounded };
   const find = async () =>
     createRemoteJWKSet(new URL(jwksUrl ?? (await discover(issuer))), options);
+  let found: Promise<JWTVerifyGetKey> | null = null;
+  let failure: { readonly error: unknown; readonly until: number } | null = null;
   return async (header, token) => {
-    found ??= find().catch((error: unknown) => {
-      found = null; // Asked again with the next token.
+    // A provider that does not answer is asked for one of many tokens, and then for a while for none.
+    if (failure !== null && performance.now() < failure.until) throw failure.error;
+    try {
+      found ??= find();
+      return await (await found)(header, token);
+    } catch (error) {
+      if (isUnreachable(error)) {
+        failure = { error, until: performance.now() + failureMs };
+        found = null;
+      }
       throw error;
-    });
-    return (await found)(header, token);
+    }
   };
 }
 
@@ -195,13 +210,8 @@ const discoveryShape = z.object({ issuer: z.string(), jwks_uri: z.url() });
 /** OpenID Connect Discovery 1.0, 4: the document must name the issuer that it was asked of. */
 async function discover(issuer: string): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const answer = await fetch(url, {
-    signal: AbortSignal.timeout(fetchTimeoutMs),
-    redirect: 'error',
-  });
+  const answer = await fetchBounded(url);
   const document = discoveryShape.safeParse(await answer.json().catch(() => null));
   if (document.success && document.data.issuer === issuer) return document.data.jwks_uri;
-  throw new DiscoveryFailed(
-    `Expected a discovery document of ${issuer} at ${url}, but got another`,
-  );
+  throw new FetchFailed(`Expected a discovery document of ${issuer} at ${url}, but got another`);
 }

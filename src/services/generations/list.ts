@@ -79,7 +79,7 @@ const columns = [
   ...['height', 'steps', 'count', 'priority', 'clientReference', 'idempotencyKey', 'inputSha256'],
   ...['apiKeyId', 'createdAt', 'startedAt', 'finishedAt', 'trashedAt', 'stage', 'finishedSteps'],
   ...['attempts', 'runnerId', 'leaseUntil', 'failureCode', 'failureMessage', 'provenance'],
-  ...['timings', 'sourceId', 'strength', 'retryOfId'],
+  ...['timings', 'sourceId', 'maskId', 'strength', 'retryOfId'],
 ];
 
 function generationList(

@@ -102,9 +102,15 @@ async function startsFrom(
   steps: number,
 ) {
   refuse(imageProblems(image, steps));
-  const source = await sourceOf(tx, viewer, image);
+  const { assetId, maskAssetId, strength } = image;
+  const source = await sourceOf(tx, viewer, { name: 'assetId', globalId: assetId });
   if (!('id' in source)) throw new BadInput(source);
-  return { kind: 'IMAGE_TO_IMAGE', sourceId: source.id, strength: image.strength } as const;
+  if (maskAssetId == null) {
+    return { kind: 'IMAGE_TO_IMAGE', sourceId: source.id, strength } as const;
+  }
+  const mask = await sourceOf(tx, viewer, { name: 'maskAssetId', globalId: maskAssetId });
+  if (!('id' in mask)) throw new BadInput(mask);
+  return { kind: 'INPAINT', sourceId: source.id, maskId: mask.id, strength } as const;
 }
 
 /** The one that is asked for, where there is one. */

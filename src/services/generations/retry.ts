@@ -35,11 +35,12 @@ export async function retry(
     if (of.status !== 'FAILED' && of.status !== 'CANCELED') throw notRetryable(of);
     await checkQuotas(tx, deps.quotas, { ownerId: viewer.id, count: of.count });
     const { ownerId, projectId, kind, settings, prompt, model, sampler, seed } = of;
-    const { width, height, steps, count, priority, clientReference, sourceId, strength } = of;
+    const { width, height, steps, count, priority, clientReference, sourceId, maskId, strength } =
+      of;
     const generation = await tx.generation.create({
       data: {
         ...{ ownerId, projectId, kind, prompt, model, sampler, seed, settings: settings ?? {} },
-        ...{ width, height, steps, count, priority, clientReference, sourceId, strength },
+        ...{ width, height, steps, count, priority, clientReference, sourceId, maskId, strength },
         ...{ apiKeyId: keyIdOf(viewer), idempotencyKey: key, retryOfId: of.id },
       },
     });

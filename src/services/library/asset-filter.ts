@@ -100,5 +100,5 @@ export function assetList(viewer: Viewer, projectId: string | null, filter: Asse
 
 function madeFrom(viewer: Viewer, assetId: string): Prisma.Sql {
   return Prisma.sql`r."generationId" IN (
-    SELECT g."id" FROM "Generation" g WHERE g."sourceId" = ${assetId}::uuid AND g."ownerId" = ${viewer.id}::uuid)`;
+    SELECT g."id" FROM "Generation" g WHERE (g."sourceId" = ${assetId}::uuid OR g."maskId" = ${assetId}::uuid) AND g."ownerId" = ${viewer.id}::uuid)`;
 }

@@ -46,13 +46,15 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
     return images;
   }, []);
   /** By the generation that was made from it. */
-  const loadSource = rowLoader<Asset | null>(async (ids) => {
+  const loadSources = rowLoader<Asset[]>(async (ids) => {
     const rows = await client.generation.findMany({
       where: { id: { in: [...ids] } },
-      select: { id: true, source: true },
+      select: { id: true, source: true, mask: true },
     });
-    return new Map(rows.map(({ id, source }) => [id, source]));
-  }, null);
+    return new Map(
+      rows.map(({ id, source, mask }) => [id, [source, mask].filter((one) => one !== null)]),
+    );
+  }, []);
 
   const loadEmbedded = rowLoader<unknown>(async (ids) => {
     const rows = await client.embeddedSettings.findMany({ where: { assetId: { in: [...ids] } } });
@@ -83,8 +85,8 @@ export function createAssets({ client }: { client: PrismaClient }): Assets {
       return images.filter(({ ownerId }) => ownerId === viewer.id);
     },
     async parents(viewer, { generationId }) {
-      const source = generationId === null ? null : await loadSource(generationId);
-      return source?.ownerId === viewer.id ? [source] : [];
+      const sources = generationId === null ? [] : await loadSources(generationId);
+      return sources.filter(({ ownerId }) => ownerId === viewer.id);
     },
     embedded: ({ id, origin }) =>
       origin === 'UPLOADED' ? loadEmbedded(id) : Promise.resolve(null),

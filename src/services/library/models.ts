@@ -6,7 +6,7 @@ export type ModelView = Omit<ModelDescription, 'description'> & {
   readonly id: string;
   readonly description: string;
   readonly isDefault: boolean;
-  readonly kinds: readonly ('TEXT_TO_IMAGE' | 'IMAGE_TO_IMAGE')[];
+  readonly kinds: readonly ('TEXT_TO_IMAGE' | 'IMAGE_TO_IMAGE' | 'INPAINT')[];
   readonly limits: {
     readonly maxCount: number;
     readonly minSteps: number;
@@ -42,7 +42,7 @@ export function createModelList({
     id: toGlobalId('Model', model.name),
     description: model.description ?? '',
     isDefault: model.name === defaultModel,
-    kinds: model.available ? ['TEXT_TO_IMAGE', 'IMAGE_TO_IMAGE'] : [],
+    kinds: model.available ? ['TEXT_TO_IMAGE', 'IMAGE_TO_IMAGE', 'INPAINT'] : [],
     limits: model.available ? modelLimits : null,
   });
   const find = (name: string) => {

@@ -1,6 +1,6 @@
 import { DomainError } from '../../errors.ts';
 import type { Generation, PrismaClient } from '../../generated/prisma/client.ts';
-import { decodeCovering } from '../../images/decode.ts';
+import { decodeCovering, decodeMask } from '../../images/decode.ts';
 import type { SourceImage } from '../../inference/request.ts';
 import { ObjectMissing, type Storage } from '../../storage/storage.ts';
 
@@ -10,14 +10,19 @@ import { ObjectMissing, type Storage } from '../../storage/storage.ts';
  */
 export async function sourceImageOf(
   { client, storage }: { client: PrismaClient; storage: Storage },
-  { sourceId, strength, width, height }: Generation,
+  { kind, sourceId, maskId, strength, width, height }: Generation,
 ): Promise<SourceImage | null> {
   if (strength === null) return null;
-  const asset = sourceId && (await client.asset.findUnique({ where: { id: sourceId } }));
-  if (!asset) throw wasDeleted();
+  const size = { width, height };
+  const fileOf = async (id: string | null) => {
+    const asset = id && (await client.asset.findUnique({ where: { id } }));
+    if (!asset) throw wasDeleted();
+    return storage.read(asset.storageKey);
+  };
   try {
-    const bytes = await storage.read(asset.storageKey);
-    return { rgb: await decodeCovering(bytes, { width, height }), strength };
+    const rgb = await decodeCovering(await fileOf(sourceId), size);
+    const mask = kind === 'INPAINT' ? await decodeMask(await fileOf(maskId), size) : null;
+    return { rgb, strength, mask };
   } catch (error) {
     throw error instanceof ObjectMissing ? wasDeleted() : error;
   }
@@ -26,6 +31,6 @@ export async function sourceImageOf(
 function wasDeleted(): DomainError {
   return new DomainError(
     'NOT_FOUND',
-    'Expected the image that it starts from, but it was deleted for good',
+    'Expected the image that it starts from, and its mask, but one was deleted for good',
   );
 }
