@@ -39,7 +39,7 @@ const allowed = [
   ['errors', '^src/(errors|system-error|database-error|printable)\\.ts$', []],
   [
     'config',
-    '^src/config(-values)?\\.ts$',
+    '^src/config(-values|-keys)?\\.ts$',
     ['(errors|system-error|database-error|printable)\\.ts', 'inference/request\\.ts'],
   ],
   ['storage', '^src/storage/', ['(errors|system-error|database-error|printable)\\.ts']],

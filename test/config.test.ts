@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { configKeys, loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config.ts';
+import { configKeys } from '../src/config-keys.ts';
 import { StartError } from '../src/errors.ts';
 
 function problemsOf(env: Record<string, string>): string {

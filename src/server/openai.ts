@@ -12,6 +12,7 @@ import { mapError, statusOf } from './error-mapping.ts';
 import { boundedJson, type GraphqlDeps } from './graphql.ts';
 import { HttpError } from './http-error.ts';
 import { accessLimits } from './limits.ts';
+import { createOpenPerUser } from './open-per-user.ts';
 import { type ImageOrder, readForm, readOrder } from './openai-body.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
@@ -26,7 +27,7 @@ export type OpenAiDeps = GraphqlDeps & {
  * a thin door to the same services. A client that goes away cancels what it has asked for.
  */
 export function openAiRoutes(deps: OpenAiDeps): Router {
-  const open = new Map<string, number>();
+  const openPerUser = createOpenPerUser(accessLimits.imageRequestsOfUser, 'image requests');
   const router = Router();
 
   const begin = async (request: Request, response: Response, scopes: readonly Scope[]) => {
@@ -43,16 +44,6 @@ export function openAiRoutes(deps: OpenAiDeps): Router {
     await deps.rateLimits.operation(made.viewer);
     requireScopes(made.viewer.scopes, new Set(scopes));
     return made;
-  };
-  const enter = ({ viewer }: Context, response: Response) => {
-    const got = open.get(viewer.id) ?? 0;
-    if (got >= accessLimits.imageRequestsOfUser) throw tooMany();
-    open.set(viewer.id, got + 1);
-    response.once('close', () => {
-      const left = (open.get(viewer.id) ?? 1) - 1;
-      if (left > 0) open.set(viewer.id, left);
-      else open.delete(viewer.id);
-    });
   };
   const answer = async (
     context: Context,
@@ -95,12 +86,12 @@ export function openAiRoutes(deps: OpenAiDeps): Router {
   router.post('/images/generations', ...boundedJson(deps.incoming), async (request, response) => {
     const context = await begin(request, response, ['GENERATE', 'READ']);
     const order = readOrder(request.body);
-    enter(context, response);
+    openPerUser.enter(context.viewer.id, response);
     await answer(context, order, response, null);
   });
   router.post('/images/edits', async (request, response) => {
     const context = await begin(request, response, ['GENERATE', 'READ', 'WRITE']);
-    enter(context, response);
+    openPerUser.enter(context.viewer.id, response);
     const { fields, image } = await readForm(request, { maxBytes: deps.maxUploadBytes });
     const order = readOrder(fields);
     const file = Promise.resolve({ createReadStream: () => Readable.from([image]) });
@@ -216,12 +207,6 @@ function throwFailure(event: EventView): void {
 
 function seconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
-}
-
-function tooMany(): DomainError {
-  const max = accessLimits.imageRequestsOfUser;
-  const text = `Expected at most ${max} open image requests of one user`;
-  return new DomainError('RATE_LIMITED', text, { max, retryAfter: 5 });
 }
 
 /** In the form that OpenAI's clients read. */

@@ -3,32 +3,22 @@ import {
   type ExecutionResult,
   GraphQLError,
   type GraphQLFormattedError,
-  getOperationAST,
-  NoSchemaIntrospectionCustomRule,
-  parse,
-  specifiedRules,
-  validate,
 } from 'graphql';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
 import type { Release } from './admission.ts';
 import type { Cost } from './cost.ts';
-import { checkDocument } from './document-limits.ts';
 import { mapError } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
 import { requestLimits } from './limits.ts';
 import { asksForCost } from './operation-checks.ts';
+import { type Asked, createDocumentReader, isStream } from './read-document.ts';
 import { newRequestId } from './request-scope.ts';
 import { authenticateSocket } from './socket-access.ts';
 import type { Take } from './socket-inbox.ts';
 import type { Connection, Extra } from './socket-state.ts';
 
-type Payload = {
-  readonly query: string;
-  readonly operationName?: string | null;
-  readonly variables?: Record<string, unknown> | null;
-  readonly extensions?: unknown;
-};
+type Payload = Asked & { readonly extensions?: unknown };
 
 function tooManyOperations(): DomainError {
   const max = requestLimits.operationsPerSocket;
@@ -46,22 +36,10 @@ function operationEnding(id: string): DomainError {
   );
 }
 
-function noSuchOperation(name: string | null | undefined): DomainError {
-  const got = name ? `"${name.slice(0, 100)}"` : 'no operationName';
-  return new DomainError(
-    'BAD_REQUEST',
-    `Expected the name of one operation of the document, but got ${got}`,
-  );
-}
-
 /** What `graphql-ws` asks of us at each turn of an operation. */
-export function operationHooks(
-  { schema, log, context, sessions, checkOperation, introspection, allowedDocuments }: GraphqlDeps,
-  socketsOf: (userId: string) => number,
-) {
-  const rules = introspection
-    ? specifiedRules
-    : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+export function operationHooks(deps: GraphqlDeps, socketsOf: (userId: string) => number) {
+  const { schema, log, context, sessions, checkOperation } = deps;
+  const readDocument = createDocumentReader(deps);
   const map = (errors: readonly unknown[], requestId: string) =>
     errors.map((error) => mapError(error, { requestId, log }));
 
@@ -85,16 +63,13 @@ export function operationHooks(
         if (operations.size >= requestLimits.operationsPerSocket) throw tooManyOperations();
         const controller = new AbortController();
         operations.set(payload, { id, connection, controller, begun });
-        allowedDocuments?.check(payload.query);
-        checkDocument(payload.query);
-        const document = parse(payload.query, { maxTokens: requestLimits.tokens });
-        const errors = validate(schema, document, rules);
-        if (errors.length > 0) {
+        const read = readDocument(payload);
+        if ('errors' in read) {
           operations.delete(payload);
-          return errors.map((error) => withId(error, requestId, validation));
+          return read.errors.map((error) => withId(error, requestId));
         }
+        const { document } = read;
         const { operationName, variables } = payload;
-        if (!getOperationAST(document, operationName)) throw noSuchOperation(operationName);
         const asked = { requestId, signal: controller.signal, host, address, authorization };
         const contextValue = await context(asked);
         const { release, cost } = await checkOperation({
@@ -126,7 +101,7 @@ export function operationHooks(
       _args: ExecutionArgs,
       result: unknown,
     ) {
-      if (!isIterator(result)) return;
+      if (!isStream(result)) return;
       connection.extra.operations.get(payload)?.begun?.established();
       return {
         next: () => result.next(),
@@ -193,20 +168,14 @@ export function abortCompleted({ operations }: Extra): void {
   }
 }
 
-const validation = { code: 'GRAPHQL_VALIDATION_FAILED' };
-
 /** graphql-ws hands errors from one hook to another: the id travels inside. */
-function withId(error: GraphQLError, requestId: string, extensions: object = {}): GraphQLError {
+function withId(error: GraphQLError, requestId: string): GraphQLError {
   return new GraphQLError(error.message, {
     nodes: error.nodes,
     source: error.source,
     positions: error.positions,
     path: error.path,
     originalError: error.originalError,
-    extensions: { ...extensions, ...error.extensions, requestId },
+    extensions: { ...error.extensions, requestId },
   });
-}
-
-function isIterator(value: unknown): value is AsyncGenerator<unknown, void, void> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }

@@ -1,28 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
-import {
-  GraphQLError,
-  getOperationAST,
-  NoSchemaIntrospectionCustomRule,
-  parse,
-  specifiedRules,
-  validate,
-} from 'graphql';
 import { createHandler } from 'graphql-sse/lib/use/express';
 import { DomainError } from '../errors.ts';
 import type { Context } from '../resolvers/context.ts';
-import { checkDocument } from './document-limits.ts';
 import { mapError, ofDatabase } from './error-mapping.ts';
 import type { GraphqlDeps } from './graphql.ts';
 import { HttpError } from './http-error.ts';
 import { accessLimits, requestLimits } from './limits.ts';
+import { createOpenPerUser } from './open-per-user.ts';
+import { type Asked, createDocumentReader, isStream } from './read-document.ts';
 import { newRequestId, requestScope } from './request-scope.ts';
-
-/** One operation as it comes. */
-type Params = {
-  readonly query: string;
-  readonly operationName?: string | null;
-  readonly variables?: Readonly<Record<string, unknown>> | null;
-};
 
 /**
  * GraphQL over Server-Sent Events (the protocol of graphql-sse, distinct connections): one operation for each request, for
@@ -30,28 +16,25 @@ type Params = {
  */
 export function sseHandler(deps: GraphqlDeps): { handler: RequestHandler; close(): void } {
   const streams = new Set<Response>();
-  const ofUser = new Map<string, number>();
-  const rules = deps.introspection
-    ? specifiedRules
-    : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const openPerUser = createOpenPerUser(accessLimits.socketsOfUser, 'event streams');
+  const readDocument = createDocumentReader(deps);
 
-  const begin = async (request: Request, response: Response, params: Params) => {
-    const { schema, context, sessions, allowedDocuments, checkOperation, addressOf } = deps;
+  const begin = async (request: Request, response: Response, asked: Asked) => {
+    const { schema, context, sessions, checkOperation, addressOf } = deps;
     const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
     const controller = new AbortController();
     response.once('close', () => controller.abort());
-    allowedDocuments?.check(params.query);
-    checkDocument(params.query);
-    const document = parse(params.query, { maxTokens: requestLimits.tokens });
-    const errors = validate(schema, document, rules);
-    if (errors.length > 0) return errors.map(invalid);
-    const { operationName, variables } = params;
-    if (!getOperationAST(document, operationName)) throw noSuchOperation(operationName);
+    const read = readDocument(asked);
+    if ('errors' in read) return read.errors;
+    const { document } = read;
+    const { operationName, variables } = asked;
     const { host = '', authorization } = request.headers;
-    const asked = { requestId, host, authorization, address: addressOf(request) };
-    const contextValue = await context({ ...asked, signal: controller.signal });
+    const contextValue = await context({
+      ...{ requestId, host, authorization, address: addressOf(request) },
+      signal: controller.signal,
+    });
     const { viewer } = contextValue;
-    if (viewer.credential.kind !== 'none') count(viewer.id, response);
+    if (viewer.credential.kind !== 'none') openPerUser.enter(viewer.id, response);
     response.once(
       'close',
       sessions.follow(viewer, (reason) => end(response, controller, reason)),
@@ -62,17 +45,6 @@ export function sseHandler(deps: GraphqlDeps): { handler: RequestHandler; close(
     });
     response.once('close', release);
     return { schema, document, operationName, variableValues: variables, contextValue };
-  };
-  const count = (userId: string, response: Response) => {
-    const open = ofUser.get(userId) ?? 0;
-    if (open >= accessLimits.socketsOfUser)
-      throw tooMany(accessLimits.socketsOfUser, 'of one user');
-    ofUser.set(userId, open + 1);
-    response.once('close', () => {
-      const left = (ofUser.get(userId) ?? 1) - 1;
-      if (left > 0) ofUser.set(userId, left);
-      else ofUser.delete(userId);
-    });
   };
   const map = (errors: readonly unknown[]) => {
     const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
@@ -96,14 +68,14 @@ export function sseHandler(deps: GraphqlDeps): { handler: RequestHandler; close(
     authenticate: () => '',
     async onSubscribe({ raw, context: { res } }, params) {
       try {
-        const made = await begin(raw as Request, res as Response, params as Params);
-        return Array.isArray(made) ? refused(made) : made;
+        const made = await begin(raw as Request, res as Response, params as Asked);
+        return 'document' in made ? made : refused(made);
       } catch (error) {
         return refused([error instanceof Error ? (ofDatabase(error) ?? error) : error]);
       }
     },
     onOperation: (context, _request, _args, result) =>
-      isIterator(result) ? withReason(result, context, final) : result,
+      isStream(result) ? withReason(result, context, final) : result,
     onNext: (_context, _request, result) => {
       if (!result.errors || told.has(result)) return;
       return { ...result, errors: map(result.errors) } as never;
@@ -115,7 +87,7 @@ export function sseHandler(deps: GraphqlDeps): { handler: RequestHandler; close(
       try {
         if (request.method !== 'POST') throw onlyPost(request.method);
         if (request.headers['x-graphql-event-stream-token'] !== undefined) throw noSingle();
-        if (streams.size >= requestLimits.sockets) throw tooMany(requestLimits.sockets, 'at once');
+        if (streams.size >= requestLimits.sockets) throw tooMany();
         streams.add(response);
         response.once('close', () => streams.delete(response));
         request.headers.accept = 'text/event-stream';
@@ -155,18 +127,6 @@ async function* withReason(
   if (reason instanceof DomainError) yield final([reason]);
 }
 
-function isIterator(value: unknown): value is AsyncGenerator<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-}
-
-/** The code that validation over HTTP and WebSockets has. */
-function invalid(error: GraphQLError): GraphQLError {
-  return new GraphQLError(error.message, {
-    ...{ nodes: error.nodes, source: error.source, positions: error.positions },
-    extensions: { code: 'GRAPHQL_VALIDATION_FAILED' },
-  });
-}
-
 function onlyPost(got: string): HttpError {
   return new HttpError(
     405,
@@ -181,14 +141,9 @@ function noSingle(): DomainError {
   return new DomainError('BAD_REQUEST', text);
 }
 
-function noSuchOperation(name: string | null | undefined): DomainError {
-  const got = name ? `"${name.slice(0, 100)}"` : 'no operationName';
-  const text = `Expected the name of one operation of the document, but got ${got}`;
-  return new DomainError('BAD_REQUEST', text);
-}
-
-function tooMany(max: number, of: string): DomainError {
-  return new DomainError('RATE_LIMITED', `Expected at most ${max} open event streams ${of}`, {
+function tooMany(): DomainError {
+  const max = requestLimits.sockets;
+  return new DomainError('RATE_LIMITED', `Expected at most ${max} open event streams at once`, {
     max,
   });
 }

@@ -1,27 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, startEngine } from '../../src/inference/engine/engine.ts';
+import { describe, expect, it } from 'vitest';
 import { stepsTaken } from '../../src/inference/pipelines/image-to-image.ts';
 import { createSourceEncodings } from '../../src/inference/pipelines/source-encodings.ts';
 import type { ImageRequest } from '../../src/inference/request.ts';
 import { draw, never, request } from '../support/draw.ts';
-import { writeRandomModel } from '../support/random-model.ts';
+import { useRandomEngine } from '../support/random-engine.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'easel-image-to-image-'));
 const embedded = fileURLToPath(new URL('../../models', import.meta.url));
-let engine: Engine;
-beforeAll(async () => {
-  writeRandomModel(join(folder, 'random'));
-  engine = await startEngine({ modelFolders: [folder, embedded], provider: 'cpu', threads: 1 });
-});
-afterAll(async () => {
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+const engine = useRandomEngine([embedded]);
 
 /** A gradient with a disc: something that a VAE gives back nearly as it was. */
 function drawing(side: number): Uint8Array {
@@ -44,7 +31,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 async function stepsOf(changes: Partial<ImageRequest>): Promise<number[]> {
   const steps: number[] = [];
-  for await (const event of engine.generate({ ...request, ...changes }, { signal: never() })) {
+  for await (const event of engine().generate({ ...request, ...changes }, { signal: never() })) {
     if (event.type === 'step') steps.push(event.step);
   }
   return steps;
@@ -60,7 +47,7 @@ describe('an image from another', () => {
 
   it('depends on its source and its strength, and is the same from the same', async () => {
     const digest = async (changes: Partial<ImageRequest>) =>
-      sha256((await draw(engine, { steps: 8, ...changes })).rgb);
+      sha256((await draw(engine(), { steps: 8, ...changes })).rgb);
     const source = { rgb, strength: 0.5 };
     const first = await digest({ source });
     expect(await digest({ source })).toBe(first);
@@ -76,7 +63,7 @@ describe('an image from another', () => {
   it('keeps more of its source at lower strength', { timeout: 120_000 }, async () => {
     const source = drawing(256);
     const likeness = async (strength: number) => {
-      const image = await draw(engine, {
+      const image = await draw(engine(), {
         ...{ model: 'easel-mini', width: 256, height: 256, prompt: 'a red balloon by day' },
         ...{ steps: 20, guidanceScale: 3, source: { rgb: source, strength } },
       });
@@ -95,7 +82,7 @@ describe('an image from another', () => {
     ['a strength that leaves no step', { rgb, strength: 0.2 }, ['source', 'strength']],
     ['pixels of another size', { rgb: drawing(32), strength: 0.5 }, ['source']],
   ])('is refused with %s, by path', async (_, source, path) => {
-    await expect(draw(engine, { steps: 4, source })).rejects.toMatchObject({
+    await expect(draw(engine(), { steps: 4, source })).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
       details: expect.objectContaining({ path }),
     });

@@ -1,8 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, startEngine } from '../../src/inference/engine/engine.ts';
+import { describe, expect, it } from 'vitest';
 import { denoiseSteps } from '../../src/inference/pipelines/denoising.ts';
 import type { ImageRequest } from '../../src/inference/request.ts';
 import { latentMask, seededNoise } from '../../src/inference/sampling/latents.ts';
@@ -11,18 +7,9 @@ import { createSchedule } from '../../src/inference/sampling/schedule.ts';
 import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
 import { dpmpp2m, euler, heun, unipc } from '../../src/inference/sampling/solvers.ts';
 import { draw } from '../support/draw.ts';
-import { writeRandomModel } from '../support/random-model.ts';
+import { useRandomEngine } from '../support/random-engine.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'easel-inpaint-'));
-let engine: Engine;
-beforeAll(async () => {
-  writeRandomModel(join(folder, 'random'));
-  engine = await startEngine({ modelFolders: [folder], provider: 'cpu', threads: 1 });
-});
-afterAll(async () => {
-  await engine.close();
-  rmSync(folder, { recursive: true });
-});
+const engine = useRandomEngine();
 
 const side = 64;
 /** Every byte differs from those around it: one that is not returned exactly shows. */
@@ -34,7 +21,7 @@ const rightHalf = maskOf((x) => (x < side / 2 ? 0 : 255));
 const white = maskOf(() => 255);
 
 async function pixelsOf(mask: Uint8Array, strength = 0.5, changes: Partial<ImageRequest> = {}) {
-  return (await draw(engine, { ...changes, source: { rgb, strength, mask } })).rgb;
+  return (await draw(engine(), { ...changes, source: { rgb, strength, mask } })).rgb;
 }
 
 describe('inpainting', () => {
@@ -63,12 +50,12 @@ describe('inpainting', () => {
   });
 
   it('with a white mask is image to image, and at strength 1 text to image', async () => {
-    const whole = await draw(engine, { source: { rgb, strength: 0.5 } });
+    const whole = await draw(engine(), { source: { rgb, strength: 0.5 } });
     expect(Buffer.compare(await pixelsOf(white, 0.5), whole.rgb)).toBe(0);
-    const text = await draw(engine, { source: null });
+    const text = await draw(engine(), { source: null });
     expect(Buffer.compare(await pixelsOf(white, 1), text.rgb)).toBe(0);
     expect(text.rgb.filter((value, i) => value === rgb[i]).length).toBeLessThan(0.05 * rgb.length);
-    const unmasked = await draw(engine, { source: { rgb, strength: 0.5, mask: null } });
+    const unmasked = await draw(engine(), { source: { rgb, strength: 0.5, mask: null } });
     expect(Buffer.compare(unmasked.rgb, whole.rgb)).toBe(0);
   });
 

@@ -1,16 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, startEngine } from '../../src/inference/engine/engine.ts';
+import { describe, expect, it } from 'vitest';
 import { weighted } from '../../src/inference/pipelines/embeddings.ts';
 import { createPromptReader } from '../../src/inference/prompt/prompt-reader.ts';
 import { loadTokenizer } from '../../src/inference/prompt/tokenizer.ts';
 import { parseWeights } from '../../src/inference/prompt/weighting.ts';
 import type { ImageRequest } from '../../src/inference/request.ts';
 import { draw } from '../support/draw.ts';
-import { writeRandomModel } from '../support/random-model.ts';
+import { useRandomEngine } from '../support/random-engine.ts';
 
 /** The examples that the AUTOMATIC1111 web UI documents, in `modules/prompt_parser.py`, `parse_prompt_attention`. */
 const documented: [string, [string, number][]][] = [
@@ -173,18 +169,9 @@ it('an embedding is multiplied token by token, and keeps its mean size', () => {
 });
 
 describe('an image', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'easel-weighting-'));
-  let engine: Engine;
-  beforeAll(async () => {
-    writeRandomModel(join(folder, 'random'));
-    engine = await startEngine({ modelFolders: [folder], provider: 'cpu', threads: 1 });
-  });
-  afterAll(async () => {
-    await engine.close();
-    rmSync(folder, { recursive: true });
-  });
+  const engine = useRandomEngine();
   const isSame = async (one: Partial<ImageRequest>, other: Partial<ImageRequest>) =>
-    Buffer.compare((await draw(engine, one)).rgb, (await draw(engine, other)).rgb) === 0;
+    Buffer.compare((await draw(engine(), one)).rgb, (await draw(engine(), other)).rgb) === 0;
 
   it('depends on the weights where they are asked for, of either prompt', async () => {
     const promptWeighting = true;
@@ -198,8 +185,8 @@ describe('an image', () => {
   });
 
   it('is refused for a weight beyond the limits, and the next one is drawn', async () => {
-    const beyond = draw(engine, { prompt: '(boat:99)', promptWeighting: true });
+    const beyond = draw(engine(), { prompt: '(boat:99)', promptWeighting: true });
     await expect(beyond).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
-    await draw(engine);
+    await draw(engine());
   });
 });

@@ -31,6 +31,7 @@ const generate = `mutation ($seed: Seed!) {
 }`;
 const draw = async (seed: number) => (await server.gql(generate, { seed })).generate.generation;
 
+// Without a disk of its own there is none to fill.
 test.skipIf(!isMounted)(
   'a full disk fails the generation with a code; the server lives, and goes on when there is room',
   async () => {

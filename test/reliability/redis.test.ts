@@ -19,6 +19,8 @@ describe('rate limits without Redis', () => {
   });
 });
 
+// npm installs no Redis. Where TEST_REDIS_URL names none, the same limits in one process are tested above and in
+// `test/access/limits.test.ts`.
 describe.skipIf(url === undefined)('rate limits in Redis (TEST_REDIS_URL)', () => {
   let redis: Redis;
   beforeAll(() => {

@@ -1,4 +1,4 @@
-import { configKeys } from '../../src/config.ts';
+import { configKeys } from '../../src/config-keys.ts';
 
 /** The README's table of variables, as it has to read. */
 export function configTable(): string {

@@ -1,12 +1,9 @@
 import type { Prisma } from '../../generated/prisma/client.ts';
 import type { Storage } from '../../storage/storage.ts';
+import type { PlacedAsset } from '../event-log/assets.ts';
 
 /** A row that is gone, and the file that is not yet. */
-export type Deleted = {
-  readonly id: string;
-  readonly projectId: string;
-  readonly storageKey: string;
-};
+export type Deleted = PlacedAsset & { readonly storageKey: string };
 
 /**
  * Deletes assets for good. What the event log tells of them stays numbered, and says nothing any more. Files are deleted

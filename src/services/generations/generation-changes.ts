@@ -4,6 +4,7 @@ import type { Storage } from '../../storage/storage.ts';
 import { type Actor, note } from '../access/audit.ts';
 import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { recordAssets } from '../event-log/assets.ts';
 import { type ChangeDeps, change } from '../event-log/change.ts';
 import { refuse } from '../input/problems.ts';
 import { NotFound, requireRowId, toGlobalId } from '../relay/global-id.ts';
@@ -48,11 +49,7 @@ export function createGenerationChanges(deps: GenerationChangeDeps): GenerationC
       await make(tx, rows);
       const where = { generationId: { in: rows.map(({ id }) => id) } };
       const images = await tx.asset.findMany({ where, select: { id: true, projectId: true } });
-      for (const projectId of new Set(images.map((image) => image.projectId))) {
-        const ofProject = images.filter((image) => image.projectId === projectId);
-        const payload = { assetIds: ofProject.map(({ id }) => id) };
-        record({ ownerId: viewer.id, projectId, type: 'AssetsChanged', payload });
-      }
+      recordAssets({ record }, viewer.id, 'AssetsChanged', images);
       const now = await tx.generation.findMany({ where: { id: { in: rows.map(({ id }) => id) } } });
       return { generations: rows.map(({ id }) => now.find((row) => row.id === id)!) };
     });
@@ -98,10 +95,7 @@ export function createGenerationChanges(deps: GenerationChangeDeps): GenerationC
         await deleteGenerationRows(tx, viewer.id, rowIds);
         const details = { generations: String(rows.length), assets: String(gone.length) };
         await note(tx, actor, { action: 'generations.delete', details });
-        for (const projectId of new Set(gone.map((one) => one.projectId))) {
-          const assetIds = gone.filter((one) => one.projectId === projectId).map(({ id }) => id);
-          record({ ownerId: viewer.id, projectId, type: 'AssetsDeleted', payload: { assetIds } });
-        }
+        recordAssets({ record }, viewer.id, 'AssetsDeleted', gone);
         return gone;
       });
       await deleteFiles(deps.storage, deleted);

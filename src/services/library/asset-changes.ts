@@ -4,6 +4,7 @@ import type { Storage } from '../../storage/storage.ts';
 import { type Actor, note } from '../access/audit.ts';
 import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { recordAssets } from '../event-log/assets.ts';
 import { type ChangeDeps, type ChangeSteps, change } from '../event-log/change.ts';
 import { deleteAssetRows, deleteFiles } from '../generations/deletion.ts';
 import { refuse } from '../input/problems.ts';
@@ -49,7 +50,7 @@ export function createAssetChanges(deps: AssetChangeDeps): AssetChanges {
       const rows = await lockAssets(steps.tx, viewer, ids);
       await make(steps, rows);
       const changed = await inOrder(steps.tx, rows);
-      recordChanged(steps, viewer, [...rows, ...changed]);
+      recordAssets(steps, viewer.id, 'AssetsChanged', [...rows, ...changed]);
       return { assets: changed };
     });
   return {
@@ -120,9 +121,7 @@ export function createAssetChanges(deps: AssetChangeDeps): AssetChanges {
         );
         const details = { assets: String(gone.length) };
         await note(tx, actor, { action: 'assets.delete', details });
-        for (const [projectId, assetIds] of byProject(gone)) {
-          record({ ownerId: viewer.id, projectId, type: 'AssetsDeleted', payload: { assetIds } });
-        }
+        recordAssets({ record }, viewer.id, 'AssetsDeleted', gone);
         return gone;
       });
       await deleteFiles(deps.storage, deleted);
@@ -152,23 +151,6 @@ async function inOrder(tx: Prisma.TransactionClient, rows: readonly Asset[]): Pr
   const now = await tx.asset.findMany({ where: { id: { in: rows.map(({ id }) => id) } } });
   const found = new Map(now.map((row) => [row.id, row]));
   return rows.map((row) => found.get(row.id) ?? row);
-}
-
-/** One event for each project that they are in, or were. */
-function recordChanged({ record }: ChangeSteps, viewer: Viewer, rows: readonly Asset[]): void {
-  for (const [projectId, assetIds] of byProject(rows)) {
-    record({ ownerId: viewer.id, projectId, type: 'AssetsChanged', payload: { assetIds } });
-  }
-}
-
-export function byProject(
-  rows: readonly { readonly id: string; readonly projectId: string }[],
-): Map<string, string[]> {
-  const projects = new Map<string, Set<string>>();
-  for (const { id, projectId } of rows) {
-    projects.set(projectId, (projects.get(projectId) ?? new Set()).add(id));
-  }
-  return new Map([...projects].map(([projectId, ids]) => [projectId, [...ids]]));
 }
 
 /** @throws NotFound */

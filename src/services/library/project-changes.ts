@@ -3,13 +3,14 @@ import type { Prisma, Project } from '../../generated/prisma/client.ts';
 import { type Actor, note } from '../access/audit.ts';
 import { lockUser } from '../access/keys.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { recordAssets } from '../event-log/assets.ts';
 import { change } from '../event-log/change.ts';
 import { deleteAssetRows, deleteFiles, deleteGenerationRows } from '../generations/deletion.ts';
 import { refuse } from '../input/problems.ts';
 import { nameProblems, textProblems } from '../input/text.ts';
 import { idProblems, NotFound, requireRowId } from '../relay/global-id.ts';
 import { changeIds } from '../relay/limits.ts';
-import { type AssetChangeDeps, byProject } from './asset-changes.ts';
+import type { AssetChangeDeps } from './asset-changes.ts';
 import { projectLimits } from './limits.ts';
 
 export type UpdateProjectInput = {
@@ -127,10 +128,7 @@ async function deleteSomeAssets(
       viewer.id,
       rows.map(({ id }) => id),
     );
-    for (const [id, assetIds] of byProject(gone)) {
-      const event = { ownerId: viewer.id, projectId: id, type: 'AssetsDeleted' as const };
-      record({ ...event, payload: { assetIds } });
-    }
+    recordAssets({ record }, viewer.id, 'AssetsDeleted', gone);
     return gone;
   });
   await deleteFiles(deps.storage, deleted);

@@ -8,6 +8,7 @@ import { readUpload } from '../../images/upload.ts';
 import { lockUser } from '../access/keys.ts';
 import { checkStored, type Quotas } from '../access/quotas.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { recordAssets } from '../event-log/assets.ts';
 import { change } from '../event-log/change.ts';
 import { refuse } from '../input/problems.ts';
 import { nameProblems } from '../input/text.ts';
@@ -75,8 +76,7 @@ export function createUploads(deps: UploadDeps): Uploads {
               ...(embedded ? { embedded: { create: { settings: { ...embedded } } } } : {}),
             },
           });
-          const payload = { assetIds: [asset.id] };
-          record({ ownerId: viewer.id, projectId: id, type: 'AssetsChanged', payload });
+          recordAssets({ record }, viewer.id, 'AssetsChanged', [asset]);
           return { asset };
         });
       } catch (error) {
