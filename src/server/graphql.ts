@@ -71,6 +71,8 @@ async function startApollo(deps: GraphqlDeps): Promise<ApolloServer<Context>> {
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: deps.introspection,
+    // No "Did you mean" where the schema is not to be read.
+    hideSchemaDetailsFromClientErrors: !deps.introspection,
     // Ours is `noForeignPage`: Apollo's refuses every GET without a header that caches and urql do not send.
     csrfPrevention: false,
     persistedQueries: deps.allowedDocuments ? { cache: deps.allowedDocuments.cache } : {},
@@ -126,13 +128,15 @@ function operationChecks({ checkOperation }: GraphqlDeps): ApolloServerPlugin<Co
 
 /** Apollo Server answers with 500 where an error names no status. */
 function withStatus(error: DomainError): GraphQLError {
-  const http = { status: statusOf(error.code), headers: challengeOf(error) };
+  const http = { status: statusOf(error.code), headers: headersOf(error) };
   return new GraphQLError(error.message, { originalError: error, extensions: { http } });
 }
 
-/** What a client must send instead (RFC 6750, 3). */
-function challengeOf({ code }: DomainError): HeaderMap {
+/** What a client must send instead (RFC 6750, 3), and when it may come again. */
+function headersOf({ code, details }: DomainError): HeaderMap {
   const headers = new HeaderMap();
+  const { retryAfter } = details;
+  if (retryAfter !== undefined) headers.set('retry-after', String(Math.ceil(retryAfter)));
   if (code === 'UNAUTHENTICATED') headers.set('www-authenticate', 'Bearer realm="Easel"');
   return headers;
 }

@@ -41,15 +41,22 @@ export function createDocumentReader({
     checkDocument(query);
     const document = parse(query, { maxTokens: requestLimits.tokens });
     const errors = validate(schema, document, rules);
-    if (errors.length > 0) return { errors: errors.map(invalid) };
+    if (errors.length > 0) {
+      return { errors: errors.map((error) => invalid(error, introspection)) };
+    }
     if (!getOperationAST(document, operationName)) throw noSuchOperation(operationName);
     return { document };
   };
 }
 
-function invalid({ message, nodes, source, positions, path }: GraphQLError): GraphQLError {
+/** Names that are nearly right are suggested only to those who may read the schema, as Apollo Server does. */
+function invalid(
+  { message, nodes, source, positions, path }: GraphQLError,
+  introspection: boolean,
+): GraphQLError {
   const extensions = { code: 'GRAPHQL_VALIDATION_FAILED' };
-  return new GraphQLError(message, { nodes, source, positions, path, extensions });
+  const text = introspection ? message : message.replace(/ ?Did you mean .*\?$/, '');
+  return new GraphQLError(text, { nodes, source, positions, path, extensions });
 }
 
 function noSuchOperation(name: string | null | undefined): DomainError {

@@ -13,13 +13,15 @@ import { createStepwise } from '../support/stepwise.ts';
 
 const who = '{ viewer { user { name } } }';
 const introspection = '{ __schema { queryType { name } } }';
+/** Nearly a name of the schema. */
+const misspelled = '{ viewr { id } }';
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const folder = mkdtempSync(join(tmpdir(), 'easel-documents-'));
 const file = join(folder, 'documents.json');
 
 let server: TestServer;
 beforeAll(async () => {
-  const documents = [who, introspection].map((text) => [hashOf(text), text]);
+  const documents = [who, introspection, misspelled].map((text) => [hashOf(text), text]);
   writeFileSync(file, JSON.stringify(Object.fromEntries(documents)));
   server = await startTestServer({
     generate: createStepwise().generate,
@@ -74,6 +76,29 @@ describe('a server that is limited to listed documents', () => {
     expect(body.errors[0].extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
   });
 
+  it('suggests no names there, over HTTP, WebSocket and Server-Sent Events', async () => {
+    const key = await newKey();
+    const overHttp = (await send({ query: misspelled }, key)).body.errors[0].message;
+    const url = `${server.url.replace('http', 'ws')}/graphql`;
+    const client = createClient({ url, webSocketImpl: WebSocket, connectionParams: key });
+    const overSocket = await client
+      .iterate({ query: misspelled })
+      .next()
+      .catch((errors: GraphQLErrorBody[]) => errors[0]!.message);
+    await client.dispose();
+    const overEvents = await (
+      await fetch(`${server.url}/graphql/stream`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...key },
+        body: JSON.stringify({ query: misspelled }),
+      })
+    ).text();
+    for (const text of [overHttp, overSocket, overEvents]) {
+      expect(text).toContain('Cannot query field');
+      expect(text).not.toContain('Did you mean');
+    }
+  });
+
   it.each([
     ['another hash', { [hashOf('a')]: 'b' }],
     ['no hashes', { first: '{ __typename }' }],
@@ -105,6 +130,8 @@ describe('rates', () => {
     const statuses = new Set<number>();
     for (let i = 0; i < 25; i++) statuses.add((await send({ query: who }, wrong)).response.status);
     expect([...statuses]).toEqual([401, 429]);
+    const { headers } = (await send({ query: who }, wrong)).response;
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await send({ query: who }, await newKey())).response.status).toBe(200);
     const { client } = server.app.database;
     expect(await client.auditEntry.count({ where: { action: 'sign-in.fail' } })).toBeLessThan(25);

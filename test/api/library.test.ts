@@ -385,6 +385,24 @@ describe('generations', () => {
     ).toBe('BAD_USER_INPUT');
   });
 
+  it('are not tried again without the image that they start from', async () => {
+    const source = await image('soon deleted');
+    const settings = `{ prompt: "this fails", image: { assetId: "${source.id}" } }`;
+    const { generate } = await change(
+      'generate',
+      `{ waitSeconds: 30, settings: ${settings} }`,
+      '{ generation { id status } }',
+    );
+    expect(generate.generation.status).toBe('FAILED');
+    await change('trashAssets', `{ ids: ["${source.id}"] }`);
+    const project = await newProject('without a cover');
+    const cover = `updateProject(input: { id: "${project}", coverAssetId: "${source.id}" })`;
+    expect(await codeOf(`mutation { ${cover} { __typename } }`)).toBe('NOT_FOUND');
+    await change('deleteAssets', `{ ids: ["${source.id}"] }`);
+    const retry = `retryGeneration(input: { id: "${generate.generation.id}" })`;
+    expect(await codeOf(`mutation { ${retry} { __typename } }`)).toBe('BAD_USER_INPUT');
+  });
+
   it('survive changes of many clients at once: no deadlock, and each answer has a code', async () => {
     const made = await Promise.all(Array.from({ length: 6 }, (_, i) => image(`crowd ${i}`)));
     const all = ids(made);

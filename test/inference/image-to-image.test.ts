@@ -5,10 +5,10 @@ import { stepsTaken } from '../../src/inference/pipelines/image-to-image.ts';
 import { createSourceEncodings } from '../../src/inference/pipelines/source-encodings.ts';
 import type { ImageRequest } from '../../src/inference/request.ts';
 import { draw, never, request } from '../support/draw.ts';
-import { useRandomEngine } from '../support/random-engine.ts';
+import { randomEngine } from '../support/random-engine.ts';
 
 const embedded = fileURLToPath(new URL('../../models', import.meta.url));
-const engine = useRandomEngine([embedded]);
+const engine = randomEngine([embedded]);
 
 /** A gradient with a disc: something that a VAE gives back nearly as it was. */
 function drawing(side: number): Uint8Array {

@@ -7,9 +7,9 @@ import { createSchedule } from '../../src/inference/sampling/schedule.ts';
 import { dpmSolverMultistep } from '../../src/inference/sampling/scheduler-classes.ts';
 import { dpmpp2m, euler, heun, unipc } from '../../src/inference/sampling/solvers.ts';
 import { draw } from '../support/draw.ts';
-import { useRandomEngine } from '../support/random-engine.ts';
+import { randomEngine } from '../support/random-engine.ts';
 
-const engine = useRandomEngine();
+const engine = randomEngine();
 
 const side = 64;
 /** Every byte differs from those around it: one that is not returned exactly shows. */

@@ -6,7 +6,7 @@ import { loadTokenizer } from '../../src/inference/prompt/tokenizer.ts';
 import { parseWeights } from '../../src/inference/prompt/weighting.ts';
 import type { ImageRequest } from '../../src/inference/request.ts';
 import { draw } from '../support/draw.ts';
-import { useRandomEngine } from '../support/random-engine.ts';
+import { randomEngine } from '../support/random-engine.ts';
 
 /** The examples that the AUTOMATIC1111 web UI documents, in `modules/prompt_parser.py`, `parse_prompt_attention`. */
 const documented: [string, [string, number][]][] = [
@@ -169,7 +169,7 @@ it('an embedding is multiplied token by token, and keeps its mean size', () => {
 });
 
 describe('an image', () => {
-  const engine = useRandomEngine();
+  const engine = randomEngine();
   const isSame = async (one: Partial<ImageRequest>, other: Partial<ImageRequest>) =>
     Buffer.compare((await draw(engine(), one)).rgb, (await draw(engine(), other)).rgb) === 0;
 

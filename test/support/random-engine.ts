@@ -6,7 +6,7 @@ import { type Engine, startEngine } from '../../src/inference/engine/engine.ts';
 import { writeRandomModel } from './random-model.ts';
 
 /** An engine with the tiny model called `random`, for the tests of the file, or of the `describe`, that calls this. */
-export function useRandomEngine(moreFolders: readonly string[] = []): () => Engine {
+export function randomEngine(moreFolders: readonly string[] = []): () => Engine {
   const folder = mkdtempSync(join(tmpdir(), 'easel-engine-'));
   let engine: Engine;
   beforeAll(async () => {

@@ -33,6 +33,7 @@ export async function retry(
     const where = { id: of.projectId, trashedAt: null };
     if (of.trashedAt !== null || (await tx.project.count({ where })) === 0) throw inTrash();
     if (of.status !== 'FAILED' && of.status !== 'CANCELED') throw notRetryable(of);
+    if (!hasItsImages(of)) throw lacksImages();
     await checkQuotas(tx, deps.quotas, { ownerId: viewer.id, count: of.count });
     const { ownerId, projectId, kind, settings, prompt, model, sampler, seed } = of;
     const { width, height, steps, count, priority, clientReference, sourceId, maskId, strength } =
@@ -48,6 +49,17 @@ export async function retry(
     publish('runners', { type: 'queued' });
     return { generation, replayed: false };
   });
+}
+
+/** What it starts from may have been deleted for good. */
+function hasItsImages({ kind, sourceId, maskId }: Generation): boolean {
+  if (kind === 'TEXT_TO_IMAGE') return true;
+  return sourceId !== null && (kind !== 'INPAINT' || maskId !== null);
+}
+
+function lacksImages(): BadInput {
+  const expected = 'a generation whose image to start from, and mask, were not deleted';
+  return new BadInput({ path: ['id'], expected, got: { phrase: 'one whose image was' } });
 }
 
 function inTrash(): BadInput {

@@ -182,7 +182,11 @@ async function coverFor(
   viewer: Viewer,
   globalId: string,
 ): Promise<string> {
-  const where = { id: requireRowId('Asset', globalId, ['coverAssetId']), ownerId: viewer.id };
+  const where = {
+    id: requireRowId('Asset', globalId, ['coverAssetId']),
+    ownerId: viewer.id,
+    trashedAt: null,
+  };
   const asset = await tx.asset.findUnique({ where, select: { id: true } });
   if (asset === null) throw new NotFound('an asset', globalId, ['coverAssetId']);
   return asset.id;
