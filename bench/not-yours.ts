@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { startApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLog } from '../src/server/log.ts';
 import { operator } from '../src/services/access/audit.ts';
@@ -14,6 +13,8 @@ export const notYours: Benchmark = {
   title: '"Not yours" beside "not there": one project by its id',
   run: ({ isQuick }) =>
     withFolder(async (folder) => {
+      // Loaded only here: it takes seconds, which `--help` does not need.
+      const { startApp } = await import('../src/app.ts');
       const config = loadConfig({ PORT: '0', AUTH: 'required', RATE_LIMIT: '0', DATA_DIR: folder });
       const app = await startApp(config, { log: createLog('silent', { isTerminal: false }) });
       try {
