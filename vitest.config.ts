@@ -27,8 +27,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // One more than the cores that it is made for: tests of whole processes wait for half of their time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     server: { deps: { inline: ['type-graphql', 'graphql-scalars'] } },

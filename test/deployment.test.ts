@@ -8,7 +8,7 @@ const read = (name: string) => readFileSync(pathOf(name), 'utf8');
 
 /** Variables that Node or the base image read, not our configuration. */
 const foreign = new Set(['NODE_ENV']);
-const hasConfigKey = (key: string) => new RegExp(`\\b${key}\\b\\s*:`).test(read('src/config.ts'));
+const hasConfigKey = (key: string) => new RegExp(`\\b${key}\\b\\s*:`).test(read('src/config-keys.ts'));
 
 /** Instructions with their arguments; lines that end in a backslash go on. */
 const instructions = read('Dockerfile')
@@ -107,7 +107,7 @@ describe('docker-compose.yml', () => {
   it('publishes the default port, to this machine only', () => {
     expect(easel.ports).toEqual(['127.0.0.1:4000:4000']);
     expect(easel.environment['PORT']).toBe(4000);
-    expect(read('src/config.ts')).toMatch(/\bPORT\b[^;]*?\b4_?000\b/);
+    expect(read('src/config-keys.ts')).toMatch(/\bPORT\b[^;]*?\b4_?000\b/);
     expect(postgres.ports).toBeUndefined();
   });
 

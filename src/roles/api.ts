@@ -18,6 +18,7 @@ import { createOperationCheck } from '../server/operation-checks.ts';
 import { createOriginCheck } from '../server/origin.ts';
 import { addressOf } from '../server/rate-limits.ts';
 import { openSockets } from '../server/socket.ts';
+import { createUploadRoom } from '../server/uploads.ts';
 import { startRetention } from '../services/maintenance/retention.ts';
 import { startServices } from '../services/services.ts';
 import { linkKeysOf, metricsRule, openAccessOf } from './access.ts';
@@ -105,6 +106,7 @@ export async function startApi(adapters: Adapters, workers: Workers): Promise<Ap
     addressOf: addressOf(config.trustedProxies),
     incoming: createIncomingRoom(),
     maxUploadBytes: config.maxUploadBytes,
+    uploadRoom: createUploadRoom(),
     introspection: config.introspection,
     allowedDocuments: config.allowedDocuments
       ? readAllowedDocuments(config.allowedDocuments)

@@ -17,7 +17,7 @@ import { verifyUtf8, whereSubscriptionsAre } from './negotiation.ts';
 import { asksForCost, type CheckOperation } from './operation-checks.ts';
 import type { AddressOf } from './rate-limits.ts';
 import { newRequestId, type RequestScope, requestScope } from './request-scope.ts';
-import { uploads } from './uploads.ts';
+import { type UploadRoom, uploads } from './uploads.ts';
 
 /** Makes what resolvers get, for one operation. */
 export type MakeContext = (options: {
@@ -40,6 +40,7 @@ export type GraphqlDeps = {
   readonly incoming: IncomingRoom;
   /** Of one file. */
   readonly maxUploadBytes: number;
+  readonly uploadRoom: UploadRoom;
   /** Whether clients may read the schema. */
   readonly introspection: boolean;
   /** Null where clients may send any document. */
@@ -165,12 +166,20 @@ const retryAfterHeader: ApolloServerPlugin<Context> = {
 
 function handlers(
   apollo: ApolloServer<Context>,
-  { context, sessions, addressOf, incoming, allowedDocuments, maxUploadBytes }: GraphqlDeps,
+  {
+    context,
+    sessions,
+    addressOf,
+    incoming,
+    allowedDocuments,
+    maxUploadBytes,
+    uploadRoom,
+  }: GraphqlDeps,
   waiting: Set<AbortController>,
 ): RequestHandler[] {
   return [
     uploads({
-      maxBytes: maxUploadBytes,
+      ...{ maxBytes: maxUploadBytes, room: uploadRoom },
       async authenticate(request) {
         const { requestId } = requestScope.getStore() ?? { requestId: newRequestId() };
         const { host = '', authorization } = request.headers;

@@ -114,8 +114,8 @@ export class QueryTooComplex extends DomainError {
 
 /** Of uploads, of all clients together. */
 export const uploadLimits = {
-  /** Read at once. */
-  atOnce: 8,
+  /** Read at once, in memory in the end. */
+  atOnce: 4,
   /** In one request. */
   files: 4,
   /** Time for all of a request to arrive. */

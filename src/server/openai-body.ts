@@ -53,7 +53,7 @@ export function readOrder(body: unknown): ImageOrder {
     const [first, ...others] = parsed.error.issues.map(({ path, message }) => ({
       path: path.map(String),
       expected: message,
-      got: { phrase: 'another value, or none' },
+      got: gotIn(body, path),
     }));
     throw new BadInput(first ?? { path: [], expected: 'an object', got: typeof body }, ...others);
   }
@@ -71,6 +71,12 @@ export function readOrder(body: unknown): ImageOrder {
     negativePrompt: data.negative_prompt ?? null,
     strength: data.strength ?? 0.6,
   };
+}
+
+function gotIn(body: unknown, [name]: readonly PropertyKey[]) {
+  const value: unknown = Object(body)[name ?? ''];
+  if (typeof value === 'string' || typeof value === 'number') return value;
+  return { phrase: value == null ? 'none' : 'a value of another kind' };
 }
 
 /** Programs that know OpenAI's models alone get the default one. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { type ErrorRequestHandler, type Request, type Response, Router } from 'express';
 import { DomainError } from '../errors.ts';
@@ -72,6 +73,14 @@ export function openAiRoutes(deps: OpenAiDeps): Router {
     if (signal.reason instanceof DomainError) throw signal.reason;
   };
 
+  /** Nothing of the file is kept in memory behind it. */
+  const storeForm = async (request: Request, { services, viewer, signal }: Context) => {
+    const { fields, image } = await readForm(request, { maxBytes: deps.maxUploadBytes });
+    const order = readOrder(fields);
+    const file = Promise.resolve({ createReadStream: () => Readable.from([image]) });
+    return { order, ...(await services.assets.upload(viewer, { file }, signal)) };
+  };
+
   router.get('/models', async (request, response) => {
     const { services } = await begin(request, response, ['READ']);
     const models = (await services.models.list()).filter(({ available }) => available);
@@ -92,11 +101,8 @@ export function openAiRoutes(deps: OpenAiDeps): Router {
   router.post('/images/edits', async (request, response) => {
     const context = await begin(request, response, ['GENERATE', 'READ', 'WRITE']);
     openPerUser.enter(context.viewer.id, response);
-    const { fields, image } = await readForm(request, { maxBytes: deps.maxUploadBytes });
-    const order = readOrder(fields);
-    const file = Promise.resolve({ createReadStream: () => Readable.from([image]) });
-    const { services, viewer, signal } = context;
-    const { asset } = await services.assets.upload(viewer, { file }, signal);
+    const leave = deps.uploadRoom.enter(request);
+    const { order, asset } = await storeForm(request, context).finally(leave);
     const source = { assetId: toGlobalId('Asset', asset.id), strength: order.strength };
     await answer(context, order, response, source);
   });
@@ -141,8 +147,12 @@ async function collect(
 /** Server-Sent Events: some partial images, then each image as it is stored. */
 async function stream(events: AsyncIterable<EventView>, answering: Answering): Promise<void> {
   const { context, order, response, deps } = answering;
-  const send = (type: string, body: object) =>
-    response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`);
+  const send = async (type: string, body: object) => {
+    const isTaken = response.write(
+      `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`,
+    );
+    if (!isTaken) await once(response, 'drain', { signal: context.signal }).catch(() => {});
+  };
   response.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
   response.flushHeaders();
   let partial = 0;
@@ -156,7 +166,7 @@ async function stream(events: AsyncIterable<EventView>, answering: Answering): P
       for (const { dataUrl } of event.previews) {
         if (partial >= order.partialImages) break;
         const image = { b64_json: dataUrl.slice(dataUrl.indexOf(',') + 1) };
-        send('image_generation.partial_image', {
+        await send('image_generation.partial_image', {
           ...common,
           ...image,
           partial_image_index: partial++,
@@ -167,7 +177,7 @@ async function stream(events: AsyncIterable<EventView>, answering: Answering): P
       const asset = await context.services.assets.load(context.viewer, event.assetId);
       const image = asset && (await deps.readOriginal(asset)).toString('base64');
       if (asset)
-        send('image_generation.completed', {
+        await send('image_generation.completed', {
           ...common,
           b64_json: image,
           output_format: 'png',
@@ -176,7 +186,7 @@ async function stream(events: AsyncIterable<EventView>, answering: Answering): P
     }
     const failure = failureOf(event);
     if (failure)
-      send('error', {
+      await send('error', {
         error: { message: failure.message, type: 'server_error', code: failure.code, param: null },
       });
   }

@@ -50,13 +50,12 @@ export function createDocumentReader({
 }
 
 /** Names that are nearly right are suggested only to those who may read the schema, as Apollo Server does. */
-function invalid(
-  { message, nodes, source, positions, path }: GraphQLError,
-  introspection: boolean,
-): GraphQLError {
-  const extensions = { code: 'GRAPHQL_VALIDATION_FAILED' };
+function invalid(error: GraphQLError, introspection: boolean): GraphQLError {
+  const { message, nodes, source, positions, path, originalError } = error;
+  // A value that a scalar refuses has a code of its own.
+  const extensions = { code: 'GRAPHQL_VALIDATION_FAILED', ...error.extensions };
   const text = introspection ? message : message.replace(/ ?Did you mean .*\?$/, '');
-  return new GraphQLError(text, { nodes, source, positions, path, extensions });
+  return new GraphQLError(text, { nodes, source, positions, path, originalError, extensions });
 }
 
 function noSuchOperation(name: string | null | undefined): DomainError {

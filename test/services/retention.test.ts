@@ -30,8 +30,8 @@ async function logOf(ages: readonly number[]): Promise<{ ownerId: string; genera
   const { id: ownerId } = await client.user.create({ data: { name: randomUUID() } });
   const ids = { ownerId, projectId: randomUUID(), generationId: randomUUID() };
   for (const age of ages) {
-    const number = await client.$transaction((tx) =>
-      append(tx, { ...ids, type: 'GenerationQueued' }),
+    const [number = 0] = await client.$transaction((tx) =>
+      append(tx, ownerId, [{ ...ids, type: 'GenerationQueued' }]),
     );
     await client.event.update({
       where: { ownerId_number: { ownerId, number } },

@@ -212,7 +212,7 @@ test('the stream of a project begins with unfinished generations, and contains n
 async function cancelInSilence({ id: generationId, ownerId, projectId }: Generation) {
   await fixture.client.$transaction(async (tx) => {
     await tx.generation.update({ where: { id: generationId }, data: { status: 'CANCELED' } });
-    await append(tx, { ownerId, projectId, generationId, type: 'GenerationCanceled' });
+    await append(tx, ownerId, [{ ownerId, projectId, generationId, type: 'GenerationCanceled' }]);
   });
 }
 

@@ -70,9 +70,9 @@ async function appendAll(
   const ownerIds = [...new Set(recorded.map(({ ownerId }) => ownerId))].sort();
   const numbers: (readonly [NewEvent, number])[] = [];
   for (const ownerId of ownerIds) {
-    for (const event of recorded.filter((one) => one.ownerId === ownerId)) {
-      numbers.push([event, await append(tx, event)]);
-    }
+    const events = recorded.filter((one) => one.ownerId === ownerId);
+    const appended = await append(tx, ownerId, events);
+    for (const [i, event] of events.entries()) numbers.push([event, appended[i]!]);
   }
   return numbers;
 }

@@ -28,17 +28,23 @@ export type NewEvent = {
 export type LogFilter = { readonly generationId?: string; readonly projectId?: string };
 
 /**
- * Adds an event and returns its number; called by `change`. The counter lies in the owner's row, which stays
- * locked until the transaction ends: numbers appear in the order of commits and without gaps.
+ * Adds events to the log of one owner and returns their numbers; called by `change`. The counter lies in the owner's row, which
+ * stays locked until the transaction ends: numbers appear in the order of commits and without gaps.
  */
-export async function append(tx: Prisma.TransactionClient, event: NewEvent): Promise<number> {
+export async function append(
+  tx: Prisma.TransactionClient,
+  ownerId: string,
+  events: readonly NewEvent[],
+): Promise<number[]> {
   const { eventCounter } = await tx.user.update({
-    where: { id: event.ownerId },
-    data: { eventCounter: { increment: 1 } },
+    where: { id: ownerId },
+    data: { eventCounter: { increment: events.length } },
     select: { eventCounter: true },
   });
-  await tx.event.create({ data: { ...event, number: eventCounter } });
-  return Number(eventCounter);
+  const first = Number(eventCounter) - events.length + 1;
+  const data = events.map((event, i) => ({ ...event, number: first + i }));
+  await tx.event.createMany({ data });
+  return data.map(({ number }) => number);
 }
 
 export type LogPage = {

@@ -43,7 +43,7 @@ export function createLoad(client: PrismaClient) {
  * with `createLoadSettings` where they are selected.
  */
 export async function withoutSettings(
-  client: PrismaClient,
+  client: PrismaClient | Prisma.TransactionClient,
   query: Pick<Prisma.GenerationFindManyArgs, 'where' | 'orderBy' | 'take'>,
 ): Promise<Generation[]> {
   const omit = { settings: true, prompt: true } as const;

@@ -10,6 +10,7 @@ import { refuse } from '../input/problems.ts';
 import { NotFound, requireRowId, toGlobalId } from '../relay/global-id.ts';
 import { idsProblems } from '../relay/ids.ts';
 import { deleteAssetRows, deleteFiles, deleteGenerationRows } from './deletion.ts';
+import { withoutSettings } from './find.ts';
 import { released, subjectOf } from './transition.ts';
 
 export type GenerationChangeDeps = ChangeDeps & { readonly storage: Storage };
@@ -50,8 +51,13 @@ export function createGenerationChanges(deps: GenerationChangeDeps): GenerationC
       const where = { generationId: { in: rows.map(({ id }) => id) } };
       const images = await tx.asset.findMany({ where, select: { id: true, projectId: true } });
       recordAssets({ record }, viewer.id, 'AssetsChanged', images);
-      const now = await tx.generation.findMany({ where: { id: { in: rows.map(({ id }) => id) } } });
-      return { generations: rows.map(({ id }) => now.find((row) => row.id === id)!) };
+      return {
+        generations: await rowsOf(
+          tx,
+          viewer,
+          rows.map(({ id }) => id),
+        ),
+      };
     });
   };
   return {
@@ -115,6 +121,7 @@ export function createGenerationChanges(deps: GenerationChangeDeps): GenerationC
         const canceled = await tx.generation.updateManyAndReturn({
           where: { ...open, status: { in: [...open.status.in] }, ...part },
           data: { status: 'CANCELED', finishedAt: new Date(), ...released },
+          select: { id: true, ownerId: true, projectId: true },
         });
         for (const row of canceled) {
           record({ ...subjectOf(row), type: 'GenerationCanceled' });
@@ -137,13 +144,21 @@ async function lockGenerations(
 ): Promise<Generation[]> {
   await lockUser(tx, viewer.id);
   const rowIds = [...new Set(ids.map((id) => requireRowId('Generation', id)))];
-  const rows = await tx.generation.findMany({ where: { id: { in: rowIds }, ownerId: viewer.id } });
-  const found = new Map(rows.map((row) => [row.id, row]));
+  return rowsOf(tx, viewer, rowIds);
+}
+
+/** In the order of the ids. @throws NotFound */
+async function rowsOf(
+  tx: Prisma.TransactionClient,
+  viewer: Viewer,
+  rowIds: readonly string[],
+): Promise<Generation[]> {
+  const where = { id: { in: [...rowIds] }, ownerId: viewer.id };
+  const found = new Map((await withoutSettings(tx, { where })).map((row) => [row.id, row]));
   return rowIds.map((id) => {
     const row = found.get(id);
-    if (row === undefined)
-      throw new NotFound('a generation', toGlobalId('Generation', id), ['ids']);
-    return row;
+    if (row) return row;
+    throw new NotFound('a generation', toGlobalId('Generation', id), ['ids']);
   });
 }
 

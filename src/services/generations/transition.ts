@@ -32,6 +32,10 @@ export function changeStatus(deps: ChangeDeps, transition: Transition): Promise<
 }
 
 /** What an event of a generation is about. */
-export function subjectOf({ ownerId, projectId, id }: Generation) {
+export function subjectOf({
+  ownerId,
+  projectId,
+  id,
+}: Pick<Generation, 'ownerId' | 'projectId' | 'id'>) {
   return { ownerId, projectId, generationId: id };
 }

@@ -21,8 +21,8 @@ export const renditionLimits = {
 
 /** Of files that come from users. */
 export const uploadLimits = {
-  /** Decoded at once. */
-  atOnce: 2,
+  /** Decoded at once: of the largest ones each takes some hundred megabytes. */
+  atOnce: 1,
   /** That wait to be decoded. */
   waiting: 32,
 } as const;

@@ -93,11 +93,7 @@ export function createProjectChanges(deps: AssetChangeDeps): ProjectChanges {
     },
     async remove(actor, globalId) {
       const { viewer } = actor;
-      const { id: projectId } = await deps.client.$transaction(async (tx) => {
-        const project = await lockProject(tx, viewer, globalId);
-        if (project.trashedAt === null) throw notInTrash(globalId);
-        return project;
-      });
+      const projectId = requireRowId('Project', globalId);
       // In parts: a project of a million images is no one transaction. A crash leaves the rest in the trash.
       while (await deleteSomeAssets(deps, viewer, { projectId, globalId }));
       while (await deleteSomeGenerations(deps, viewer, { projectId, globalId }));
@@ -111,28 +107,22 @@ export function createProjectChanges(deps: AssetChangeDeps): ProjectChanges {
   };
 }
 
+/** Those that are in it at that moment: one may be moved to another project meanwhile. False where none is left. */
 async function deleteSomeAssets(
   deps: AssetChangeDeps,
   viewer: Viewer,
   { projectId, globalId }: { projectId: string; globalId: string },
 ): Promise<boolean> {
-  const take = changeIds.max;
-  const rows = await deps.client.asset.findMany({
-    ...{ where: { projectId, ownerId: viewer.id }, take, select: { id: true } },
-  });
-  if (rows.length === 0) return false;
   const deleted = await change(deps, async ({ tx, record }) => {
     await requireTrashed(tx, viewer, globalId);
-    const gone = await deleteAssetRows(
-      tx,
-      viewer.id,
-      rows.map(({ id }) => id),
-    );
+    const rows = await tx.asset.findMany({ where: { projectId }, ...someIds });
+    const ids = rows.map(({ id }) => id);
+    const gone = await deleteAssetRows(tx, viewer.id, ids);
     recordAssets({ record }, viewer.id, 'AssetsDeleted', gone);
     return gone;
   });
   await deleteFiles(deps.storage, deleted);
-  return true;
+  return deleted.length > 0;
 }
 
 async function deleteSomeGenerations(
@@ -140,18 +130,16 @@ async function deleteSomeGenerations(
   viewer: Viewer,
   { projectId, globalId }: { projectId: string; globalId: string },
 ): Promise<boolean> {
-  const take = changeIds.max;
-  const rows = await client.generation.findMany({
-    ...{ where: { projectId, ownerId: viewer.id }, take, select: { id: true } },
-  });
-  if (rows.length === 0) return false;
-  const ids = rows.map(({ id }) => id);
-  await client.$transaction(async (tx) => {
+  return client.$transaction(async (tx) => {
     await requireTrashed(tx, viewer, globalId);
+    const rows = await tx.generation.findMany({ where: { projectId }, ...someIds });
+    const ids = rows.map(({ id }) => id);
     await deleteGenerationRows(tx, viewer.id, ids);
+    return ids.length > 0;
   });
-  return true;
 }
+
+const someIds = { take: changeIds.max, select: { id: true } } as const;
 
 /** It may have been restored meanwhile. @throws NotFound, BadInput */
 async function requireTrashed(
