@@ -104,7 +104,7 @@ export const schema = z.object({
     .default(50_000_000)
     .describe('Bytes of one uploaded file.'),
   MAX_UPLOAD_PIXELS: whole(1, 400_000_000)
-    .default(100_000_000)
+    .default(50_000_000)
     .describe('Pixels of one uploaded image.'),
   MAX_IMAGES_PER_DAY: whole(1, 1_000_000)
     .optional()

@@ -52,10 +52,10 @@ export function createUploads(deps: UploadDeps): Uploads {
         ...tagProblems(['tags'], tags, assetLimits.tags.max),
       ]);
       const { id } = await projectFor(deps.client, viewer, projectId);
-      const received = await readAll(input.file, deps.maxBytes);
       const image = await turns.run(viewer.id, {
         isWanted: () => !signal.aborted,
-        work: () => readUpload(received, deps),
+        // Read in its turn: until then it lies on the disk.
+        work: async () => readUpload(await readAll(input.file, deps.maxBytes), deps),
       });
       if (image === null) throw cutOff(signal.reason);
       const { format, width, height, bytes, placeholder, embedded } = image;
