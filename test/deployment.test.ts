@@ -8,7 +8,8 @@ const read = (name: string) => readFileSync(pathOf(name), 'utf8');
 
 /** Variables that Node or the base image read, not our configuration. */
 const foreign = new Set(['NODE_ENV']);
-const hasConfigKey = (key: string) => new RegExp(`\\b${key}\\b\\s*:`).test(read('src/config-keys.ts'));
+const hasConfigKey = (key: string) =>
+  new RegExp(`\\b${key}\\b\\s*:`).test(read('src/config-keys.ts'));
 
 /** Instructions with their arguments; lines that end in a backslash go on. */
 const instructions = read('Dockerfile')
