@@ -143,6 +143,13 @@ test('no cursor, id or page argument causes an internal error', async () => {
   );
 });
 
+/** Whether a text is a cursor of the log that `drawn.eventCursor` is one of: another number before the same mark. */
+function isPosition(cursor: unknown): boolean {
+  if (typeof cursor !== 'string') return false;
+  const [, mark = ''] = Buffer.from(drawn.eventCursor, 'base64url').toString().split('.');
+  return new RegExp(`^\\d+\\.${mark}$`).test(Buffer.from(cursor, 'base64url').toString());
+}
+
 test('a subscription refuses any cursor that is not one of its log', async () => {
   const client = server.socketClient();
   const query = `subscription ($after: Cursor) { viewerEvents(after: $after) { cursor } }`;
@@ -166,6 +173,12 @@ test('a subscription refuses any cursor that is not one of its log', async () =>
             complete: () => resolve(null),
           },
         );
+        // A bent cursor may be the newest position: then nothing is sent, and only then.
+        setTimeout(() => {
+          if (!isPosition(after)) return;
+          resolve(null);
+          leave();
+        }, 1_000).unref();
       });
       // A position that was there once: nothing is wrong with it.
       if (Array.isArray(first)) expectRefusals(400, first as GraphQLErrorBody[]);
