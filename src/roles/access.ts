@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
 import { createRateLimits, noRateLimits, type RateLimits } from '../server/rate-limits.ts';
 import { type Access, openAccess, requiredAccess } from '../services/access/access.ts';
@@ -12,19 +12,19 @@ import { type LinkKeys, linkKeysIn } from '../services/library/link-keys.ts';
 import type { Adapters } from './adapters.ts';
 
 /** Who may use this installation, as it is configured. */
-export function openAccessOf({
+export async function openAccessOf({
   config,
   database: { client },
   log,
   closing,
-}: Adapters): Access & { readonly sessions: Sessions; readonly rateLimits: RateLimits } {
+}: Adapters): Promise<Access & { readonly sessions: Sessions; readonly rateLimits: RateLimits }> {
   const onError = (error: unknown) => log.error({ err: error }, 'looking at credentials failed');
   const sessions = createSessions({ client, onError });
   closing.push(() => sessions.close());
   if (!config.isAccessRequired) {
     return { ...openAccess(client), sessions, rateLimits: noRateLimits };
   }
-  const redis = config.redisUrl === undefined ? null : openRedis(config.redisUrl, log);
+  const redis = config.redisUrl === undefined ? null : await openRedis(config.redisUrl, log);
   if (redis !== null) closing.push(() => redis.disconnect());
   const rateLimits = createRateLimits(config.rateLimit, redis);
   const tokens = config.oidc ? createTokens(client, config.oidc) : null;
@@ -33,7 +33,8 @@ export function openAccessOf({
 }
 
 /** Connects in the background, again and again; a command is not kept for later. */
-function openRedis(url: string, log: Adapters['log']): Redis {
+async function openRedis(url: string, log: Adapters['log']): Promise<Redis> {
+  const { Redis } = await import('ioredis'); // Not loaded where it is not used.
   const redis = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

@@ -54,7 +54,7 @@ const lastAnswerMs = 1_000;
 export async function startApi(adapters: Adapters, workers: Workers): Promise<Api> {
   const { config, version, database, events, storage, log, closing, reached } = adapters;
   const { client } = database;
-  const access = openAccessOf(adapters);
+  const access = await openAccessOf(adapters);
   const services = await startServices({
     ...{ client, events, storage, version },
     linkKeys: await linkKeysOf({ config, client }),
